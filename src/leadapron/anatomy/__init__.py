@@ -1,0 +1,1 @@
+"""The network: a frontal chest film in, region masks out."""

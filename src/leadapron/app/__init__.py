@@ -1,0 +1,1 @@
+"""Settings and wiring: the only package that knows all others."""

@@ -1,0 +1,1 @@
+"""HTTP: the console's API and DICOMweb."""

@@ -1,0 +1,1 @@
+"""Ingest, catalogue and storage of sealed films."""

@@ -1,0 +1,1 @@
+"""open_view(request) → View: the only place that unseals."""

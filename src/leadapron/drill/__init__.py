@@ -1,0 +1,1 @@
+"""Red-blue drills: runner and scorecard."""

@@ -1,0 +1,1 @@
+"""Attack scenarios, one file each."""

@@ -1,0 +1,1 @@
+"""Per-region reversible encryption inside the DICOM object."""

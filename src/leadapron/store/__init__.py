@@ -1,0 +1,1 @@
+"""Ports and native drivers: database, blobs, keys."""
