@@ -1,0 +1,1 @@
+"""Alembic revisions, a folder a schema: catalog and vault."""

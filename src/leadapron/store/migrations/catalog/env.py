@@ -1,0 +1,5 @@
+"""Alembic's entry to the catalog schema."""
+
+from leadapron.store.migrations.environment import run
+
+run()
