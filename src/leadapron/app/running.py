@@ -1,0 +1,159 @@
+"""A running instance: HTTP, DIMSE and the gateway's worker around one Instance."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from leadapron.app.api.server import create_app
+from leadapron.app.dimse import DimseListener
+from leadapron.app.instance import Instance
+from leadapron.app.settings import Settings
+from leadapron.delivery.query_service import QueryService
+from leadapron.edge import Gateway, StorageService, StowForwarder
+from leadapron.model import Unavailable
+
+log = structlog.get_logger(__name__)
+
+RUNNING_FILE = "running.json"
+STARTUP_S = 30.0
+
+
+@dataclass
+class Running:
+    """What runs, and where; `url` is the console's address."""
+
+    instance: Instance
+    gateway: Gateway
+    dimse: DimseListener
+    url: str
+    server: uvicorn.Server
+
+    def wait(self) -> None:
+        """Block until the HTTP server stops."""
+        while not self.server.should_exit:
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    """Start everything, yield it, stop it in order: listeners first, films in hand last.
+
+    Raises Unavailable when a port is taken or another process runs this data folder.
+    """
+    settings.check_exposure()
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_listen(settings))
+        instance = stack.enter_context(Instance.open(settings))
+        stack.enter_context(_only_one(instance.folder.data))
+        url = f"http://{_printable(settings.host)}:{listener.getsockname()[1]}"
+        token, _ = instance.accounts.issue("gateway", "edge")
+        stack.callback(instance.accounts.sign_out, token)
+        gateway = _gateway(instance, f"{url}/archive/studies", token)
+        dimse = DimseListener(
+            settings,
+            StorageService(gateway, settings.modalities),
+            QueryService(instance.searching, instance.delivery, instance.policy),
+        )
+        app = create_app(instance, gateway)
+        dimse.start()
+        app.state.dimse_port = dimse.port
+        stack.callback(lambda: (dimse.stop(), None)[1])
+        server = stack.enter_context(_serve(app, listener))
+        gateway.start()
+        stack.callback(gateway.stop)
+        stack.enter_context(_announced(instance.folder.keys / RUNNING_FILE, url, dimse.port))
+        yield Running(instance, gateway, dimse, url, server)
+
+
+def _gateway(instance: Instance, archive_url: str, token: str) -> Gateway:
+    return Gateway(
+        instance.spool,
+        instance.quarantine,
+        instance.protector,
+        StowForwarder(archive_url, token),
+        instance.keystore.create("source-digest"),
+        instance.settings.max_object_mb << 20,
+    )
+
+
+@contextlib.contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.http_port))
+            listener.listen(128)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot listen for HTTP on {settings.host}:{settings.http_port} "
+                f"({error.strerror})",
+                remedy="stop the other program or choose --http-port",
+                code="port-in-use",
+            ) from error
+        yield listener
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Hold the data folder's lock; the kernel drops it when the process dies."""
+    with (data / "instance.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unavailable(
+                f"another process runs the data folder {data}",
+                remedy="use that one, stop it, or choose another --data DIR",
+                code="already-running",
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _serve(app: Any, listener: socket.socket) -> Iterator[uvicorn.Server]:
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
+    )
+    thread.start()
+    deadline = time.monotonic() + STARTUP_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise Unavailable("the HTTP server did not start", remedy="see the log above")
+        time.sleep(0.02)
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(15)
+
+
+@contextlib.contextmanager
+def _announced(path: Path, url: str, dimse_port: int) -> Iterator[None]:
+    """Tell other commands of this machine's user where the instance answers."""
+    temporary = path.with_suffix(".tmp")
+    state = {"url": url, "dimse_port": dimse_port, "pid": os.getpid()}
+    temporary.write_text(json.dumps(state), "utf-8")
+    temporary.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _printable(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

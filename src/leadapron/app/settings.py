@@ -1,0 +1,133 @@
+"""Settings of one instance: `leadapron.toml`, then the environment, then the command line.
+
+Secrets are never values here: they live as files in the keys folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from leadapron.model import BadInput
+
+INSTANCE_FILE = "instance.json"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _home(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "leadapron"
+
+
+class Settings(BaseSettings):
+    """One instance's settings; every field can be set as ``LEADAPRON_<NAME>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LEADAPRON_", toml_file="leadapron.toml", extra="ignore"
+    )
+
+    data: Path = Field(
+        default_factory=lambda: _home("XDG_DATA_HOME", ".local/share") / "default",
+        description="Folder of everything stored; opens nothing without the keys folder.",
+    )
+    keys: Path | None = Field(
+        default=None,
+        description="Folder of the keys. Default: a folder of this instance below the state "
+        "home (XDG_STATE_HOME). Never below `data`.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that HTTP and DIMSE listen on.")
+    http_port: int = Field(default=8480, ge=0, le=65535, description="HTTP port; 0 picks one.")
+    dimse_port: int = Field(default=11112, ge=0, le=65535, description="DIMSE port; 0 picks one.")
+    ae_title: str = Field(default="LEADAPRON", max_length=16, description="Our AE title.")
+    modalities: list[str] = Field(
+        default=[],
+        description="Calling AE titles that may store films. Empty: any, on loopback only.",
+    )
+    expose_file_keys: bool = Field(
+        default=False,
+        description="Allow a listener beyond loopback although keys are plain files.",
+    )
+    max_object_mb: int = Field(
+        default=1024, ge=1, description="Largest object that the edge takes, in MiB."
+    )
+    segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over environment over file; no .env files, no secret values."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def check_exposure(self) -> None:
+        """Refuse to listen beyond loopback with keys in plain files, unless told to."""
+        if self.host not in LOOPBACK and not self.expose_file_keys:
+            raise BadInput(
+                f"refusing to listen on {self.host}: this instance keeps its keys in files",
+                remedy="listen on 127.0.0.1 behind a TLS proxy, or pass --expose-file-keys "
+                "after reading docs/threat-model.md",
+                code="exposed-file-keys",
+            )
+
+
+class InstanceFolder:
+    """The data folder's identity: which keys folder belongs to it."""
+
+    def __init__(self, data: Path, keys: Path, instance_id: str) -> None:
+        self.data = data
+        self.keys = keys
+        self.instance_id = instance_id
+
+    @classmethod
+    def open(cls, data: Path, keys: Path | None = None, *, create: bool) -> Self:
+        """Read `data`/instance.json, or write it when `create`.
+
+        The file names the keys folder, so that a copy of the data folder on the same
+        machine still finds its verification keys. BadInput when the folder is no instance.
+        """
+        data = data.expanduser().resolve()
+        marker = data / INSTANCE_FILE
+        if marker.exists():
+            known = json.loads(marker.read_text("utf-8"))
+            chosen = keys.expanduser().resolve() if keys else Path(known["keys"])
+            return cls(data, chosen, known["id"])
+        if not create:
+            raise BadInput(
+                f"{data} is not a LeadApron data folder (no {INSTANCE_FILE})",
+                remedy="give the folder that `leadapron up --data DIR` or `demo` used",
+                code="no-instance",
+            )
+        if data.exists() and not data.is_dir():
+            raise BadInput(f"{data} is not a folder", remedy="choose another --data DIR")
+        instance_id = str(uuid.uuid4())
+        chosen = (
+            keys.expanduser().resolve()
+            if keys
+            else _home("XDG_STATE_HOME", ".local/state") / "instances" / instance_id / "keys"
+        )
+        if chosen == data or data in chosen.parents:
+            raise BadInput(
+                f"the keys folder {chosen} lies below the data folder",
+                remedy="choose a --keys DIR elsewhere: keys never lie beside the data they open",
+                code="keys-beside-data",
+            )
+        data.mkdir(parents=True, exist_ok=True)
+        temporary = marker.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"id": instance_id, "keys": str(chosen)}), "utf-8")
+        temporary.replace(marker)
+        return cls(data, chosen, instance_id)

@@ -1,0 +1,276 @@
+"""open_view(request) → View: decide, ledger, unseal, mark. In that order, always."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from leadapron.archive import Archive, Film
+from leadapron.delivery.originals import Originals
+from leadapron.delivery.tables import ViewRow
+from leadapron.delivery.view import Opened, View, ViewGrant, ViewRequest
+from leadapron.ledger import Ledger, Receipt
+from leadapron.model import (
+    AccessRequest,
+    Action,
+    Decision,
+    Denied,
+    NotFound,
+    Reason,
+    Recipient,
+    Region,
+    ViewEvent,
+)
+from leadapron.policy import PolicyStore, VolumeBreaker, decide
+from leadapron.store import Database
+from leadapron.watermark import key_digest
+
+CACHED_VIEWS = 6
+
+
+class Delivery:
+    """The only place that unseals. Everything a reader gets comes through open_view."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        policy: PolicyStore,
+        ledger: Ledger,
+        database: Database,
+        originals: Originals,
+        view_key: bytes,
+    ) -> None:
+        """`view_key` (32 bytes) turns recipient × film × grant into a view id."""
+        self._archive = archive
+        self._policy = policy
+        self._ledger = ledger
+        self._database = database
+        self._originals = originals
+        self._view_key = view_key
+        self._breaker = VolumeBreaker()
+        self._cache: OrderedDict[str, Opened] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open_view(self, request: ViewRequest) -> View:
+        """Return the marked copy that `request` may see.
+
+        Raises Denied (with the reasons, after ledgering the refusal), NotFound, and
+        StorageFailure when the ledger can't write: then no pixel leaves.
+        """
+        recipient = self._recipient(request)
+        film = self._archive.get(request.sop_instance)
+        decision = self._decide(request, recipient, film)
+        if not decision.allow:
+            self._refuse(request, film, decision)
+        view_id = self._view_id(recipient.id, film.sop_instance, decision)
+        digest = key_digest(self._originals.mark_key, view_id, self._originals.image_digest(film))
+        receipt = self._record(request, film, decision, view_id, digest)
+        self._remember(request, film, decision, view_id, digest, receipt)
+        event = ViewEvent(
+            view_id=view_id,
+            recipient=recipient.id,
+            sop_instance=film.sop_instance,
+            regions=decision.regions,
+            order=decision.order,
+            at=datetime.fromtimestamp(receipt.at_ms / 1000, UTC),
+            ledger_index=receipt.index,
+            channel=request.channel,
+        )
+        return View(event, decision, self._opened(film, decision, view_id))
+
+    def check_view(self, request: ViewRequest) -> Decision:
+        """Return the decision on a view without opening it; refusals are ledgered and raised."""
+        recipient = self._recipient(request)
+        film = self._archive.get(request.sop_instance)
+        decision = self._decide(request, recipient, film)
+        if not decision.allow:
+            self._refuse(request, film, decision)
+        return decision
+
+    def views_of(self, sop_instance: str) -> list[ViewGrant]:
+        """Return every grant ever made of a film, oldest first."""
+        query = (
+            select(ViewRow).where(ViewRow.sop_instance == sop_instance).order_by(ViewRow.first_ms)
+        )
+        with self._database.session(read_only=True) as session:
+            return [_grant(row) for row in session.scalars(query)]
+
+    def viewed_films(self) -> list[str]:
+        """Return the SOP Instance UIDs of the films that anybody ever saw."""
+        query = select(ViewRow.sop_instance).distinct().order_by(ViewRow.sop_instance)
+        with self._database.session(read_only=True) as session:
+            return list(session.scalars(query))
+
+    def _recipient(self, request: ViewRequest) -> Recipient:
+        try:
+            return self._policy.recipient(request.recipient)
+        except NotFound:
+            self._ledger.append(
+                {
+                    "kind": "view.refused",
+                    "recipient": request.recipient,
+                    "sop": request.sop_instance,
+                    "channel": request.channel,
+                    "reasons": ["unknown-recipient"],
+                }
+            )
+            raise Denied(
+                "this account is no recipient of films",
+                remedy="ask the PACS administrator to register it",
+                code="unknown-recipient",
+            ) from None
+
+    def _decide(self, request: ViewRequest, recipient: Recipient, film: Film) -> Decision:
+        available, in_domain = self._originals.regions(film)
+        now = datetime.now(UTC)
+        breaker = self._policy.breaker(recipient.id)
+        if breaker == "closed" and self._trips(recipient.id, film.patient, now):
+            self._policy.set_breaker(recipient.id, "open", "volume")
+            self._ledger.append(
+                {"kind": "breaker.open", "recipient": recipient.id, "cause": "volume"}
+            )
+            breaker = "open"
+        return decide(
+            AccessRequest(
+                recipient=recipient,
+                action=Action.VIEW,
+                at=now,
+                patient=film.patient,
+                study=film.study_instance,
+                sop_instance=film.sop_instance,
+                orders=tuple(self._policy.orders_for(recipient.id, film.patient)),
+                regions=request.regions,
+                available=available,
+                in_domain=in_domain,
+                purpose=request.purpose,
+                channel=request.channel,
+                break_glass=request.break_glass,
+                break_glass_reason=request.break_glass_reason,
+                breaker=breaker,
+            )
+        )
+
+    def _trips(self, recipient: str, patient: str, now: datetime) -> bool:
+        with self._lock:
+            return self._breaker.note(recipient, patient, now) == "open"
+
+    def _refuse(self, request: ViewRequest, film: Film, decision: Decision) -> None:
+        self._ledger.append(
+            {
+                "kind": "view.refused",
+                "recipient": request.recipient,
+                "sop": film.sop_instance,
+                "channel": request.channel,
+                "policy": decision.policy_version,
+                "reasons": [r.code for r in decision.reasons],
+            }
+        )
+        raise Refused(decision.reasons)
+
+    def _view_id(self, recipient: str, sop_instance: str, decision: Decision) -> str:
+        grant = "|".join(
+            [
+                recipient,
+                sop_instance,
+                ",".join(sorted(decision.regions)),
+                decision.obligations.background,
+                f"{decision.obligations.psnr_db:g}",
+            ]
+        )
+        mac = hmac.new(self._view_key, grant.encode(), hashlib.sha256).digest()
+        return "V" + base64.b32encode(mac[:15]).decode().lower()
+
+    def _record(
+        self, request: ViewRequest, film: Film, decision: Decision, view_id: str, digest: str
+    ) -> Receipt:
+        return self._ledger.append(
+            {
+                "kind": "view",
+                "recipient": request.recipient,
+                "sop": film.sop_instance,
+                "order": decision.order,
+                "regions": sorted(decision.regions),
+                "background": decision.obligations.background,
+                "psnr_db": str(decision.obligations.psnr_db),
+                "review": decision.obligations.review,
+                "view": view_id,
+                "mark": digest,
+                "channel": request.channel,
+                "policy": decision.policy_version,
+                "reasons": [r.code for r in decision.reasons],
+            }
+        )
+
+    def _remember(
+        self,
+        request: ViewRequest,
+        film: Film,
+        decision: Decision,
+        view_id: str,
+        digest: str,
+        receipt: Receipt,
+    ) -> None:
+        row = ViewRow(
+            view_id=view_id,
+            recipient=request.recipient,
+            sop_instance=film.sop_instance,
+            order_id=decision.order,
+            regions=",".join(sorted(decision.regions)),
+            background=decision.obligations.background,
+            psnr_db=decision.obligations.psnr_db,
+            key_digest=digest,
+            channel=request.channel,
+            first_ms=receipt.at_ms,
+            first_ledger_index=receipt.index,
+        )
+        with self._lock, self._database.session() as session:
+            if session.get(ViewRow, view_id) is None:
+                session.add(row)
+
+    def _opened(self, film: Film, decision: Decision, view_id: str) -> Opened:
+        with self._lock:
+            known = self._cache.get(view_id)
+            if known is not None:
+                self._cache.move_to_end(view_id)
+                return known
+        opened = self._originals.open(film, decision, view_id)
+        with self._lock:
+            self._cache[view_id] = opened
+            while len(self._cache) > CACHED_VIEWS:
+                self._cache.popitem(last=False)
+        return opened
+
+
+class Refused(Denied):
+    """Policy's no, with its reasons in both languages."""
+
+    def __init__(self, reasons: tuple[Reason, ...]) -> None:
+        sentence = "; ".join(r.en for r in reasons) or "the policy engine gave no answer"
+        super().__init__(
+            sentence,
+            remedy="ask the ordering department for an order that names you and this study",
+            code=reasons[0].code if reasons else None,
+        )
+        self.reasons = reasons
+
+
+def _grant(row: ViewRow) -> ViewGrant:
+    return ViewGrant(
+        view_id=row.view_id,
+        recipient=row.recipient,
+        sop_instance=row.sop_instance,
+        order_id=row.order_id,
+        regions=frozenset(Region(name) for name in row.regions.split(",") if name),
+        background=row.background,
+        psnr_db=row.psnr_db,
+        key_digest=row.key_digest,
+        channel=row.channel,
+        first_ms=row.first_ms,
+        first_ledger_index=row.first_ledger_index,
+    )

@@ -1,0 +1,155 @@
+"""Sealed films opened: for a reader's marked copy, and for the tracer."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from pydicom.dataset import Dataset
+
+from leadapron.archive import Archive, Film
+from leadapron.delivery.rendering import copy_for_reader, hide, normalise
+from leadapron.delivery.view import Frame, Opened
+from leadapron.edge import read_part10
+from leadapron.model import ANATOMY, Decision, Denied, Region
+from leadapron.seal import Manifest, SealKeys, inspect
+from leadapron.seal.unsealing import OpenedFrame, open_frame, unseal
+from leadapron.store import EncryptedFolder
+from leadapron.watermark import FilmIndex, FilmMatch, Fingerprint, embed, fingerprint
+
+log = structlog.get_logger(__name__)
+
+CACHED_FILMS = 8
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    dataset: Dataset
+    manifest: Manifest
+
+
+class Originals:
+    """Opens sealed films with the centre's private key and marks what leaves."""
+
+    def __init__(
+        self, archive: Archive, keys: SealKeys, mark_key: bytes, fingerprints: EncryptedFolder
+    ) -> None:
+        """`mark_key` (32 bytes) makes the watermarks; `fingerprints` find a leaked film again."""
+        self.mark_key = mark_key
+        self._archive = archive
+        self._keys = keys
+        self._fingerprints = fingerprints
+        self._index: FilmIndex | None = None
+        self._sealed: OrderedDict[str, _Sealed] = OrderedDict()
+        self._lock = threading.Lock()
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
+
+    def regions(self, film: Film) -> tuple[frozenset[Region], bool]:
+        """Return (regions of the film, whether it is a frontal chest film)."""
+        available = frozenset(self._load(film).manifest.regions)
+        return available, bool(available & ANATOMY)
+
+    def image_digest(self, film: Film) -> str:
+        """Return the digest of the original pixels, as the seal's manifest holds it."""
+        return self._load(film).manifest.pixel_digest
+
+    def open(self, film: Film, decision: Decision, view_id: str) -> Opened:
+        """Make the marked copy of one view: a frame where only the granted regions show."""
+        sealed = self._load(film)
+        obligations = decision.obligations
+        every = None if obligations.background == "mosaic" else decision.regions
+        whole = open_frame(sealed.dataset, self._keys, every)
+        granted = _granted(whole, decision.regions)
+        plain = unseal(sealed.dataset, self._keys, frozenset())
+        clear = normalise(_single(whole.pixels), plain)
+        shown = hide(clear, granted, obligations.background)
+        marked = embed(
+            shown,
+            self.mark_key,
+            view_id,
+            int(plain.BitsStored),
+            psnr_db=obligations.psnr_db,
+            granted=granted,
+        )
+        self._background.submit(self._ensure_fingerprint, film)
+        masks = {r: m for r, m in whole.region_masks.items() if r in decision.regions}
+        return Opened(copy_for_reader(plain, marked, granted, shown), marked, granted, masks)
+
+    def frame(self, film: Film) -> tuple[Frame, int]:
+        """Return (the unmarked normalised frame, BitsStored): for the tracer only."""
+        sealed = self._load(film)
+        plain = unseal(sealed.dataset, self._keys, frozenset())
+        whole = open_frame(sealed.dataset, self._keys, None)
+        return normalise(_single(whole.pixels), plain), int(plain.BitsStored)
+
+    def find(self, picture: npt.NDArray[np.uint8], films: list[Film]) -> list[FilmMatch]:
+        """Return the films among `films` (those ever viewed) that `picture` may show."""
+        for film in films:
+            self._ensure_fingerprint(film)
+        return list(self._loaded_index().find(picture))
+
+    def close(self) -> None:
+        """Finish what runs in the background."""
+        self._background.shutdown(wait=True)
+
+    def _load(self, film: Film) -> _Sealed:
+        with self._lock:
+            known = self._sealed.get(film.sop_instance)
+            if known is not None:
+                self._sealed.move_to_end(film.sop_instance)
+                return known
+        dataset = read_part10(self._archive.read(film))
+        sealed = _Sealed(dataset, inspect(dataset, self._keys))
+        with self._lock:
+            self._sealed[film.sop_instance] = sealed
+            while len(self._sealed) > CACHED_FILMS:
+                self._sealed.popitem(last=False)
+        return sealed
+
+    def _ensure_fingerprint(self, film: Film) -> None:
+        if film.sop_instance in self._fingerprints:
+            return
+        try:
+            frame, _ = self.frame(film)
+            made = fingerprint(frame)
+            self._fingerprints.write(film.sop_instance, made.to_bytes())
+        except Exception:
+            log.exception("fingerprint.failed", sop=film.sop_instance)
+            return
+        with self._lock:
+            if self._index is not None:
+                self._index.add(film.sop_instance, made)
+
+    def _loaded_index(self) -> FilmIndex:
+        with self._lock:
+            if self._index is None:
+                self._index = FilmIndex()
+                for item in self._fingerprints.list():
+                    stored = Fingerprint.from_bytes(self._fingerprints.read(item.name))
+                    self._index.add(item.name, stored)
+            return self._index
+
+
+def _granted(opened: OpenedFrame, regions: frozenset[Region]) -> npt.NDArray[np.bool_]:
+    granted = np.zeros(opened.granted.shape, dtype=np.bool_)
+    for region in regions:
+        mask = opened.region_masks.get(region)
+        if mask is not None:
+            granted |= mask
+    return granted
+
+
+def _single(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if pixels.ndim != 2:
+        raise Denied(
+            "this object has several frames or colours; only single grey films are delivered",
+            remedy="ask the PACS administrator to release the original",
+            code="not-a-film",
+        )
+    return pixels

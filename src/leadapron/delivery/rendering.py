@@ -1,0 +1,135 @@
+"""From unsealed pixels to the picture that a reader gets: normalised, then masked."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from leadapron.delivery.view import Frame
+
+MOSAIC_BLOCKS = 24
+"""Blocks along the longer side of the orientation mosaic."""
+
+_STALE = (
+    "SmallestImagePixelValue",
+    "LargestImagePixelValue",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "VOILUTSequence",
+    "VOILUTFunction",
+    "PresentationLUTShape",
+    "PresentationLUTSequence",
+    "IconImageSequence",
+)
+
+
+def normalise(frame: npt.NDArray[np.generic], dataset: Dataset) -> Frame:
+    """Return the frame as unsigned MONOCHROME2 of BitsStored bits, shape unchanged.
+
+    Signed values are moved up by half the range; MONOCHROME1 is inverted (PS3.3 C.7.6.3.1.2).
+    """
+    bits = int(dataset.BitsStored)
+    top = (1 << bits) - 1
+    values = frame.astype(np.int64)
+    if int(dataset.get("PixelRepresentation", 0)) == 1:
+        values += 1 << (bits - 1)
+    values = np.clip(values, 0, top)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        values = top - values
+    return values.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def hide(frame: Frame, granted: npt.NDArray[np.bool_], background: str) -> Frame:
+    """Return a copy that shows `granted` only; the rest flat black or a coarse mosaic."""
+    hidden = _mosaic(frame, granted) if background == "mosaic" else np.zeros_like(frame)
+    return np.where(granted, frame, hidden).astype(frame.dtype)
+
+
+def _mosaic(frame: Frame, granted: npt.NDArray[np.bool_]) -> Frame:
+    """Block means over hidden pixels only, so that no block repeats a granted detail."""
+    side = -(-max(frame.shape) // MOSAIC_BLOCKS)
+    rows = np.arange(0, frame.shape[0], side)
+    columns = np.arange(0, frame.shape[1], side)
+    weights = (~granted).astype(np.float64)
+    sums = _blocks(frame * weights, rows, columns)
+    counts = _blocks(weights, rows, columns)
+    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    whole = np.repeat(np.repeat(means, side, axis=0), side, axis=1)
+    return whole[: frame.shape[0], : frame.shape[1]].astype(frame.dtype)
+
+
+def _blocks(
+    values: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    return np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+
+
+def window(dataset: Dataset, frame: Frame, granted: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return (center, width) in output units: the file's own, else the granted percentiles."""
+    stored = _stored_window(dataset)
+    if stored is not None:
+        return stored
+    shown = frame[granted] if granted.any() else frame.ravel()
+    low, high = (float(v) for v in np.percentile(shown, (0.5, 99.5)))
+    return (low + high) / 2, max(high - low, 1.0)
+
+
+def _stored_window(dataset: Dataset) -> tuple[float, float] | None:
+    center, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
+    if center is None or width is None or "ModalityLUTSequence" in dataset:
+        return None
+    center = float(center[0] if hasattr(center, "__getitem__") else center)
+    width = float(width[0] if hasattr(width, "__getitem__") else width)
+    slope = float(dataset.get("RescaleSlope", 1) or 1)
+    center = (center - float(dataset.get("RescaleIntercept", 0) or 0)) / slope
+    width = abs(width / slope)
+    bits = int(dataset.BitsStored)
+    if int(dataset.get("PixelRepresentation", 0)) == 1:
+        center += 1 << (bits - 1)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        center = (1 << bits) - 1 - center
+    inside = 0 < center < (1 << bits) and width > 1
+    return (center, width) if inside else None
+
+
+def copy_for_reader(
+    dataset: Dataset, frame: Frame, granted: npt.NDArray[np.bool_], clear: Frame
+) -> Dataset:
+    """Return the reader's dataset around the marked `frame`; Explicit VR Little Endian.
+
+    `clear` is the unmarked normalised frame, used for the window alone.
+    """
+    copy = Dataset()
+    copy.update({e.tag: e for e in dataset if not e.tag.is_private})
+    center, width = window(dataset, clear, granted)
+    for keyword in (*_STALE, "ModalityLUTSequence"):
+        if keyword in copy:
+            delattr(copy, keyword)
+    bits = int(dataset.BitsStored)
+    copy.PhotometricInterpretation = "MONOCHROME2"
+    copy.PixelRepresentation = 0
+    copy.BitsAllocated = 8 if bits <= 8 else 16
+    copy.BitsStored = bits
+    copy.HighBit = bits - 1
+    copy.RescaleIntercept, copy.RescaleSlope, copy.RescaleType = 0, 1, "US"
+    copy.WindowCenter, copy.WindowWidth = round(center, 1), round(width, 1)
+    if "PixelIntensityRelationshipSign" in copy:
+        copy.PixelIntensityRelationshipSign = -1
+    _drop_bad_spacing(copy)
+    copy.PixelData = frame.tobytes() + b"\0" * (frame.nbytes % 2)
+    copy["PixelData"].VR = "OB" if bits <= 8 else "OW"
+    copy.file_meta = FileMetaDataset()
+    copy.file_meta.MediaStorageSOPClassUID = copy.SOPClassUID
+    copy.file_meta.MediaStorageSOPInstanceUID = copy.SOPInstanceUID
+    copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return copy
+
+
+def _drop_bad_spacing(copy: Dataset) -> None:
+    """A spacing of zero (as in real films) makes viewers show nothing."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        spacing = copy.get(keyword)
+        if spacing is not None and (len(spacing) != 2 or any(float(v) <= 0 for v in spacing)):
+            delattr(copy, keyword)
