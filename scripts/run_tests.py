@@ -1,0 +1,53 @@
+"""Run every check of a checkout: ruff, mypy, import-linter, pytest. pytest comes last.
+
+`./leadapron test [pytest arguments]`. A check that fails does not stop the ones after it.
+Exit code: pytest's own, or 1 if only another check failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECKS = (
+    ("ruff check", ["ruff", "check", "--quiet"]),
+    ("ruff format", ["ruff", "format", "--check", "--quiet"]),
+    ("mypy", ["mypy", "--no-error-summary"]),
+    ("import-linter", ["lint-imports", "--no-cache"]),
+)
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(command: list[str], **environment: str) -> int:
+    """Run a tool of this environment in the checkout and return its exit code."""
+    tool = Path(sys.executable).parent / command[0]
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment
+    return subprocess.run([tool, *command[1:]], cwd=ROOT, env=env, check=False).returncode
+
+
+def pytest_command(arguments: list[str], cores: int) -> list[str]:
+    """Return pytest's command: two workers where there are two cores and nobody said otherwise."""
+    chosen = any(word.startswith(("-n", "--numprocesses", "--pdb", "-p")) for word in arguments)
+    workers = [] if chosen or cores < 2 else ["-n", "2", "--dist", "loadfile"]
+    return ["pytest", *workers, *arguments]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the checks, then pytest; name what failed, and return the exit code."""
+    failed = []
+    for name, command in CHECKS:
+        print(f"== {name}", flush=True)
+        if run(command) != 0:
+            failed.append(name)
+    print("== pytest", flush=True)
+    code = run(pytest_command(arguments, os.cpu_count() or 1), **ONE_THREAD)
+    if failed:
+        print(f"leadapron test: failed as well: {', '.join(failed)}", file=sys.stderr)
+    return code or bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
