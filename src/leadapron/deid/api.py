@@ -1,0 +1,142 @@
+"""`deidentify`: one data set in, a clean copy and its record out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+import leadapron
+from leadapron.deid import identity
+from leadapron.deid.charsets import CharacterSet, character_set
+from leadapron.deid.engine import Walk, texts
+from leadapron.deid.profile import Profile
+from leadapron.deid.report import Reason, Report
+from leadapron.deid.result import DeidResult
+from leadapron.deid.sweep import Sweep
+from leadapron.deid.table import EDITION, attribute_type
+from leadapron.deid.vault import PATIENT, Link, Vault
+from leadapron.model import LeadApronError
+
+IMPLEMENTATION_CLASS_UID = "2.25.212345018743305519620946071215230391742"
+
+
+def deidentify(ds: Dataset, profile: Profile | str, vault: Vault) -> DeidResult:
+    """Return a de-identified copy of `ds` (PS3.15 Annex E) with its report.
+
+    `ds` is not changed. `profile` is a Profile or the name of one (``basic``, ``gateway``).
+    An object that cannot be proven clean comes back without a data set and with the reasons in
+    `quarantine`; only a programming error raises.
+    """
+    chosen = Profile.of(profile)
+    report = Report(profile=_facts(chosen), edition=EDITION)
+    try:
+        out = _deidentify(ds, chosen, vault, report)
+    except LeadApronError as error:
+        report.quarantine.append(Reason(error.slug, error.message))
+    except Exception as error:  # noqa: BLE001 - a hostile object must not stop the gateway
+        report.quarantine.append(Reason("unreadable", f"cannot be read: {type(error).__name__}"))
+    if report.quarantine:
+        return DeidResult(None, report, tuple(report.quarantine))
+    return DeidResult(out, report)
+
+
+def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> Dataset:
+    chars = character_set(ds)
+    sop_class = _text(ds, identity.SOP_CLASS, chars)
+    patient = _patient(ds, chars)
+    pseudonym = vault.pseudonym(PATIENT, patient)
+    days = vault.shift_days(patient) if profile.shift_dates else 0
+    walk = Walk(profile, vault, sop_class, pseudonym, days)
+    out = walk.dataset(ds, 0, "", None, 0)
+    sweep = Sweep(
+        walk.known, walk.map_uid, lambda tag, parent: attribute_type("", parent, tag) == "1"
+    )
+    sweep.held = walk.held
+    report.findings.extend(sweep.run())
+    _mark(out, profile)
+    _encode(ds, out)
+    walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
+    vault.remember(walk.links)
+    report.sop_class, report.patient = sop_class, pseudonym
+    report.sop_instance = str(out.get("SOPInstanceUID", ""))
+    report.date_shifted = profile.shift_dates
+    report.entries, report.notes = walk.entries, walk.notes
+    report.character_set = "\\".join(chars.label)
+    report.maps = [(link.kind, link.original, link.pseudonym) for link in walk.links]
+    return out
+
+
+def _facts(profile: Profile) -> dict[str, object]:
+    facts = asdict(profile)
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in facts.items()}
+
+
+def _text(ds: Dataset, tag: int, chars: CharacterSet) -> str:
+    element = ds.get_item(tag) if tag in ds else None
+    values = texts(element, chars) if element is not None and element.value else []
+    return values[0] if values else ""
+
+
+def _patient(ds: Dataset, chars: CharacterSet) -> str:
+    """Return what tells this patient from others: the ID, or name and birth date, or the study."""
+    number = _text(ds, identity.PATIENT_ID, chars)
+    if number:
+        return number
+    name = _text(ds, identity.PATIENT_NAME, chars).strip("^ ")
+    if name:
+        return f"{name}|{_text(ds, identity.BIRTH_DATE, chars)}"
+    study = _text(ds, identity.STUDY_UID, chars) or _text(ds, identity.INSTANCE_UID, chars)
+    return f"study|{study}"
+
+
+def _details(ds: Dataset, chars: CharacterSet) -> str:
+    places = {
+        "name": identity.PATIENT_NAME,
+        "id": identity.PATIENT_ID,
+        "issuer": identity.ISSUER,
+        "birth_date": identity.BIRTH_DATE,
+        "sex": identity.SEX,
+    }
+    found = {key: _text(ds, tag, chars) for key, tag in places.items()}
+    return json.dumps({k: v for k, v in found.items() if v}, ensure_ascii=False)
+
+
+def _mark(out: Dataset, profile: Profile) -> None:
+    """Say in the object what was done (PS3.3 C.7.1.1, C.12.1; PS3.15 E.1.1)."""
+    out.PatientIdentityRemoved = "YES"
+    out.DeidentificationMethod = f"LeadApron {leadapron.__version__}, PS3.15 {EDITION}"
+    out.DeidentificationMethodCodeSequence = [_code(*c) for c in profile.methods]
+    kept = profile.retain_longitudinal_full_dates
+    temporal = "MODIFIED" if profile.shift_dates else "UNMODIFIED" if kept else "REMOVED"
+    out.LongitudinalTemporalInformationModified = temporal
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue = value
+    item.CodingSchemeDesignator = "DCM"
+    item.CodeMeaning = meaning
+    return item
+
+
+def _encode(ds: Dataset, out: Dataset) -> None:
+    """Give the copy a new file meta and the encoding of its raw elements; no preamble."""
+    implicit, _ = ds.original_encoding
+    old = getattr(ds, "file_meta", None)
+    syntax = old.get("TransferSyntaxUID") if old is not None else None
+    if syntax is None:
+        syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    meta = FileMetaDataset()
+    meta.FileMetaInformationGroupLength = 0
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = out.get("SOPClassUID", "")
+    meta.MediaStorageSOPInstanceUID = out.get("SOPInstanceUID", "")
+    meta.TransferSyntaxUID = syntax
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = "LEADAPRON"
+    out.file_meta = meta
+    out.preamble = bytes(128)

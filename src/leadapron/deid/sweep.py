@@ -1,0 +1,105 @@
+"""The second pass: everything that stayed is read again for what must not be there."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydicom import Dataset
+from pydicom.dataelem import DataElement
+
+from leadapron.deid import patterns
+from leadapron.deid.known import KnownValues
+
+FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
+TEXT = FREE_TEXT | {"AE", "CS", "UR"}
+SEPARATOR = "\x00"
+
+
+class Held(NamedTuple):
+    """A text that stays unless the sweep finds something in it."""
+
+    holder: Dataset
+    tag: int
+    vr: str
+    text: str
+    path: str
+    free: bool
+
+
+@dataclass
+class Sweep:
+    """Known values of one object plus the general patterns, applied to every held text."""
+
+    known: KnownValues
+    map_uid: Callable[[str], str]
+    required: Callable[[int, int], bool]
+    held: list[Held] = field(default_factory=list)
+
+    def run(self) -> list[tuple[str, str]]:
+        """Clean every held text in place; return (path, kind of finding)."""
+        findings: list[tuple[str, str]] = []
+        if not self.held:
+            return findings
+        known = self.known.pattern_cached()
+        everything = SEPARATOR.join(h.text for h in self.held)
+        wide = unicodedata.normalize("NFKC", everything)
+        free = SEPARATOR.join(h.text for h in self.held if h.free)
+        suspicious = (
+            (known is not None and (known.search(everything) or known.search(wide)))
+            or patterns.GENERIC.search(free)
+            or patterns.GENERIC.search(wide)
+            or next(patterns.id_cards(wide), None)
+            or patterns.UIDS.search(everything)
+        )
+        if suspicious:
+            for held in self.held:
+                findings.extend((held.path, kind) for kind in self._clean(held))
+        return findings
+
+    def _clean(self, held: Held) -> list[str]:
+        text, kinds = self.text(held.text, free=held.free)
+        if kinds:
+            if not text and self.required(held.tag, 0):
+                text = "REMOVED"
+            held.holder[held.tag] = DataElement(held.tag, held.vr, text)
+        return kinds
+
+    def text(self, text: str, *, free: bool) -> tuple[str, list[str]]:
+        """Return the text without anything identifying, and the kinds found."""
+        kinds: list[str] = []
+        for candidate in (text, unicodedata.normalize("NFKC", text)):
+            cleaned = self._strip(candidate, free, kinds)
+            if cleaned != candidate:
+                text = cleaned
+        return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
+
+    def _strip(self, text: str, free: bool, kinds: list[str]) -> str:
+        known = self.known.pattern_cached()
+        if known is not None:
+            text, count = known.subn("", text)
+            if count:
+                kinds.append("known-value")
+        for start, end in reversed(list(patterns.id_cards(text))):
+            text = text[:start] + text[end:]
+            kinds.append("id-card")
+        if free:
+            text, count = patterns.GENERIC.subn("", text)
+            if count:
+                kinds.append("pattern")
+        if patterns.UIDS.search(text):
+            mapped = patterns.UIDS.sub(lambda m: self.map_uid(m.group()), text)
+            if mapped != text:
+                kinds.append("uid")
+            text = mapped
+        return text
+
+
+def _tidy(text: str) -> str:
+    lines = (" ".join(line.split(" ")) for line in text.split("\n"))
+    joined = "\n".join(lines)
+    while "  " in joined:
+        joined = joined.replace("  ", " ")
+    return joined.strip(" ,;:-_^()[]/")
