@@ -104,11 +104,14 @@ class Obligations:
     psnr_db: watermark strength (60, 56 or 50 dB).
     background: ``flat`` (constant fill) or ``mosaic`` outside the granted regions.
     review: a person must look at this access afterwards (break-glass).
+    outlines: regions whose contour line may be given without their pixels (a width is measured
+        on it).
     """
 
     psnr_db: float = 56.0
     background: str = "flat"
     review: bool = False
+    outlines: frozenset[Region] = frozenset()
 
 
 @dataclass(frozen=True)
