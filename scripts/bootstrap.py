@@ -76,16 +76,23 @@ def explain(output: str) -> str:
 
 def run(command: list[str], env: dict[str, str], cwd: Path) -> None:
     """Run an installer, showing what it prints, and explain its failure."""
-    tail = bytearray()
+    tail: list[str] = []
     with subprocess.Popen(
-        command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env=env,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
-        while chunk := process.stdout.read1(4096):  # type: ignore[union-attr]
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.flush()
-            tail = (tail + chunk)[-8192:]
+        for line in process.stdout or ():
+            tail = [*tail, line][-40:]
+            if not line.startswith((" + ", " - ", " ~ ")):
+                sys.stderr.write(line)
+                sys.stderr.flush()
     if process.returncode:
-        raise SetupError(explain(tail.decode(errors="replace")))
+        raise SetupError(explain("".join(tail)))
 
 
 @contextmanager
