@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 
 from pydicom import Dataset
+from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
-from leadapron.deid.engine import Walk, texts
+from leadapron.deid.engine import Walk
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Reason, Report
 from leadapron.deid.result import DeidResult
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
+from leadapron.deid.values import texts
 from leadapron.deid.vault import PATIENT, Link, Vault
 from leadapron.model import LeadApronError
 
@@ -37,7 +41,7 @@ def deidentify(ds: Dataset, profile: Profile | str, vault: Vault) -> DeidResult:
         out = _deidentify(ds, chosen, vault, report)
     except LeadApronError as error:
         report.quarantine.append(Reason(error.slug, error.message))
-    except Exception as error:  # noqa: BLE001 - a hostile object must not stop the gateway
+    except Exception as error:  # a hostile object must not stop the gateway
         report.quarantine.append(Reason("unreadable", f"cannot be read: {type(error).__name__}"))
     if report.quarantine:
         return DeidResult(None, report, tuple(report.quarantine))
@@ -51,7 +55,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     pseudonym = vault.pseudonym(PATIENT, patient)
     days = vault.shift_days(patient) if profile.shift_dates else 0
     walk = Walk(profile, vault, sop_class, pseudonym, days)
-    out = walk.dataset(ds, 0, "", None, 0)
+    out = walk.dataset(ds)
     sweep = Sweep(
         walk.known, walk.map_uid, lambda tag, parent: attribute_type("", parent, tag) == "1"
     )
@@ -109,32 +113,38 @@ def _mark(out: Dataset, profile: Profile) -> None:
     """Say in the object what was done (PS3.3 C.7.1.1, C.12.1; PS3.15 E.1.1)."""
     out.PatientIdentityRemoved = "YES"
     out.DeidentificationMethod = f"LeadApron {leadapron.__version__}, PS3.15 {EDITION}"
-    out.DeidentificationMethodCodeSequence = [_code(*c) for c in profile.methods]
+    out.DeidentificationMethodCodeSequence = [Dataset(dict(c)) for c in _codes(profile)]
     kept = profile.retain_longitudinal_full_dates
     temporal = "MODIFIED" if profile.shift_dates else "UNMODIFIED" if kept else "REMOVED"
     out.LongitudinalTemporalInformationModified = temporal
 
 
-def _code(value: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue = value
-    item.CodingSchemeDesignator = "DCM"
-    item.CodeMeaning = meaning
-    return item
+@lru_cache(maxsize=64)
+def _codes(profile: Profile) -> tuple[dict[BaseTag, DataElement], ...]:
+    return tuple(
+        {
+            e.tag: e
+            for e in (
+                DataElement(0x00080100, "SH", value),
+                DataElement(0x00080102, "SH", "DCM"),
+                DataElement(0x00080104, "LO", meaning),
+            )
+        }
+        for value, meaning in profile.methods
+    )
 
 
 def _encode(ds: Dataset, out: Dataset) -> None:
     """Give the copy a new file meta and the encoding of its raw elements; no preamble."""
     implicit, _ = ds.original_encoding
     old = getattr(ds, "file_meta", None)
-    syntax = old.get("TransferSyntaxUID") if old is not None else None
-    if syntax is None:
-        syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    syntax = UID(old.get("TransferSyntaxUID", default)) if old is not None else default
     meta = FileMetaDataset()
     meta.FileMetaInformationGroupLength = 0
     meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = out.get("SOPClassUID", "")
-    meta.MediaStorageSOPInstanceUID = out.get("SOPInstanceUID", "")
+    meta.MediaStorageSOPClassUID = UID(str(out.get("SOPClassUID", "")))
+    meta.MediaStorageSOPInstanceUID = UID(str(out.get("SOPInstanceUID", "")))
     meta.TransferSyntaxUID = syntax
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = "LEADAPRON"

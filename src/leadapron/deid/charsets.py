@@ -78,10 +78,9 @@ def character_set(ds: Dataset, parent: CharacterSet | None = None) -> CharacterS
 
 def _non_ascii(ds: Dataset, depth: int) -> bytes:
     parts: list[bytes] = []
-    for tag in ds.keys():  # noqa: SIM118 - iterating a Dataset decodes every element
-        element = ds.get_item(tag)
+    for element in ds.values():
         if not isinstance(element, RawDataElement):
-            if element is not None and element.VR == "SQ" and depth < 4:
+            if element.VR == "SQ" and depth < 4:
                 parts.extend(_non_ascii(item, depth + 1) for item in element.value)
             continue
         value = element.value

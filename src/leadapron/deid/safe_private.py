@@ -7,6 +7,10 @@ from functools import lru_cache
 from importlib.resources import files
 
 from pydicom import Dataset
+from pydicom.dataelem import DataElement, RawDataElement
+
+Element = DataElement | RawDataElement
+_LONGEST = 64
 
 
 @lru_cache(maxsize=1)
@@ -18,17 +22,22 @@ def _safe() -> dict[str, frozenset[tuple[int, int]]]:
     }
 
 
-def is_safe(ds: Dataset, tag: int) -> bool:
+def is_safe(ds: Dataset, tag: int, element: Element) -> bool:
     """Return whether a private element is on the list under the creator that owns its block.
 
     The creator counts only in its own data set and block, so an element cannot borrow another
-    block's name. Creator elements themselves follow what they own; see `used_creators`.
+    block's name. Values without a VR of their own (UN) pass only when they are short enough to
+    be a number or a code; text in them is swept like any other.
     """
-    group, element = tag >> 16, tag & 0xFFFF
-    if element < 0x1000:
+    group, number = tag >> 16, tag & 0xFFFF
+    if number < 0x1000 or element.VR == "SQ" or not _small(element.value):
         return False
-    name = creator(ds, group << 16 | element >> 8)
-    return (group, element & 0xFF) in _safe().get(name, frozenset())
+    name = creator(ds, group << 16 | number >> 8)
+    return (group, number & 0xFF) in _safe().get(name, frozenset())
+
+
+def _small(value: object) -> bool:
+    return not isinstance(value, (bytes, str)) or len(value) <= _LONGEST
 
 
 def creator(ds: Dataset, tag: int) -> str:

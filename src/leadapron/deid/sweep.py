@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pydicom import Dataset
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.tag import BaseTag
 
 from leadapron.deid import patterns
 from leadapron.deid.known import KnownValues
@@ -21,11 +21,12 @@ SEPARATOR = "\x00"
 class Held(NamedTuple):
     """A text that stays unless the sweep finds something in it."""
 
-    holder: Dataset
-    tag: int
+    holder: dict[BaseTag, DataElement | RawDataElement]
+    tag: BaseTag
     vr: str
     text: str
     path: str
+    parent: int
     free: bool
 
 
@@ -51,7 +52,7 @@ class Sweep:
             (known is not None and (known.search(everything) or known.search(wide)))
             or patterns.GENERIC.search(free)
             or patterns.GENERIC.search(wide)
-            or next(patterns.id_cards(wide), None)
+            or any(patterns.id_cards(wide))
             or patterns.UIDS.search(everything)
         )
         if suspicious:
@@ -62,7 +63,7 @@ class Sweep:
     def _clean(self, held: Held) -> list[str]:
         text, kinds = self.text(held.text, free=held.free)
         if kinds:
-            if not text and self.required(held.tag, 0):
+            if not text and self.required(held.tag, held.parent):
                 text = "REMOVED"
             held.holder[held.tag] = DataElement(held.tag, held.vr, text)
         return kinds
@@ -70,10 +71,11 @@ class Sweep:
     def text(self, text: str, *, free: bool) -> tuple[str, list[str]]:
         """Return the text without anything identifying, and the kinds found."""
         kinds: list[str] = []
-        for candidate in (text, unicodedata.normalize("NFKC", text)):
-            cleaned = self._strip(candidate, free, kinds)
-            if cleaned != candidate:
-                text = cleaned
+        text = self._strip(text, free, kinds)
+        wide = text if text.isascii() else unicodedata.normalize("NFKC", text)
+        if wide != text:
+            cleaned = self._strip(wide, free, kinds)
+            text = cleaned if cleaned != wide else text
         return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
 
     def _strip(self, text: str, free: bool, kinds: list[str]) -> str:

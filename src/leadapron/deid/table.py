@@ -64,7 +64,8 @@ class ContentRow:
 @lru_cache(maxsize=4)
 def _raw(edition: str = EDITION) -> dict[str, Any]:
     name = f"ps3_15_e1_1_{edition}.json"
-    return json.loads((files("leadapron.deid.data") / name).read_text("utf-8"))
+    raw: dict[str, Any] = json.loads((files("leadapron.deid.data") / name).read_text("utf-8"))
+    return raw
 
 
 @lru_cache(maxsize=4)
@@ -104,7 +105,9 @@ def row_for(tag: int) -> Row | None:
 
 @lru_cache(maxsize=1)
 def _types() -> dict[str, Any]:
-    return json.loads((files("leadapron.deid.data") / "attribute_types.json").read_text("utf-8"))
+    text = (files("leadapron.deid.data") / "attribute_types.json").read_text("utf-8")
+    types: dict[str, Any] = json.loads(text)
+    return types
 
 
 @lru_cache(maxsize=4096)

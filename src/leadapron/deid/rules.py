@@ -1,0 +1,70 @@
+"""The rule of one attribute at one place, worked out once and remembered."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
+
+from leadapron.deid.profile import Profile
+from leadapron.deid.table import Action, attribute_type, resolve, row_for
+
+DATE_VRS = frozenset({"DA", "DT"})
+CLASS_UIDS = (
+    "ClassUID",
+    "ClassesInStudy",
+    "ClassesSupported",
+    "CodingSchemeUID",
+    "ContextUID",
+    "ResourceUID",
+    "SpecializationUID",
+    "TransferSyntaxUID",
+)
+
+
+class Rule(NamedTuple):
+    """What an attribute gets: the action, the code as printed in the row, its keyword."""
+
+    action: Action
+    code: str
+    name: str
+
+
+@lru_cache(maxsize=32768)
+def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -> Rule:
+    """Return the rule of an attribute; those outside the table are kept and swept.
+
+    Outside the table: unknown public attributes and group lengths go; dates, names and UIDs
+    are treated like their kin in the table.
+    """
+    if tag & 0xFFFF == 0:
+        return Rule(Action.REMOVE, "group length", "Group Length")
+    row = row_for(tag)
+    keyword = dictionary_keyword(tag) if dictionary_has_tag(tag) else ""
+    if keyword and keyword in profile.remove:
+        return Rule(Action.REMOVE, "profile", keyword)
+    if row is not None:
+        asked = row.asked(profile)
+        return Rule(
+            resolve(asked, attribute_type(sop_class, parent, tag)), asked, keyword or row.name
+        )
+    if not keyword:
+        return Rule(Action.REMOVE, "unknown attribute", "")
+    return Rule(_kin(profile, keyword, vr), "K", keyword)
+
+
+def _kin(profile: Profile, keyword: str, vr: str) -> Action:
+    if vr in DATE_VRS and not profile.retain_longitudinal_full_dates:
+        return Action.CLEAN if profile.shift_dates else Action.DUMMY
+    if vr == "PN":
+        return Action.DUMMY
+    if vr == "UI" and not profile.retain_uids and not keyword.endswith(CLASS_UIDS):
+        return Action.UID
+    return Action.KEEP
+
+
+@lru_cache(maxsize=8192)
+def public_vr(tag: int) -> str:
+    """Return the dictionary's VR of a public attribute; UN if it has none."""
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
