@@ -1,0 +1,346 @@
+"""The log as the rest of the system sees it: append, read, prove, check."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from leadapron.ledger import canonical, fsck, tree
+from leadapron.ledger.canonical import AT, JSON
+from leadapron.ledger.checkpoint import Checkpoint
+from leadapron.ledger.folder import locked
+from leadapron.ledger.fsck import FsckReport
+from leadapron.ledger.memory import Memory
+from leadapron.ledger.signing import DEFAULT_NAME, Signer, TreeHead, check_name, parse_vkeys
+from leadapron.ledger.tiles import CHECKPOINT, WIDTH, TileReader
+from leadapron.ledger.tree import ConsistencyProof, InclusionProof, leaf_hash
+from leadapron.ledger.writer import Writer
+from leadapron.model import Conflict, IntegrityFailure, LeadApronError, StorageFailure, Unavailable
+from leadapron.store import durable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That an entry is durably in the log: where, its hash, and the tree that first held it."""
+
+    index: int
+    leaf_hash: bytes
+    tree_size: int
+    root: bytes
+    at_ms: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; hashes in hexadecimal."""
+        return {
+            "index": self.index,
+            "leaf_hash": self.leaf_hash.hex(),
+            "tree_size": self.tree_size,
+            "root": self.root.hex(),
+            "at_ms": self.at_ms,
+        }
+
+
+@dataclass
+class _Request:
+    """Entries of one caller that wait for the next commit."""
+
+    entries: list[dict[str, JSON]]
+    receipts: list[Receipt] = field(default_factory=list)
+    error: LeadApronError | None = None
+    done: bool = False
+
+
+class Ledger:
+    """The tamper-evident log (存证日志) in one folder, in the layout of C2SP tlog-tiles.
+
+    One process writes, with any number of threads; any number of processes read and verify.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        writer: Writer | None,
+        vkeys: tuple[str, ...],
+        seen: Path | None,
+    ) -> None:
+        """Use `Ledger.open`."""
+        self.path = path
+        self.vkeys = vkeys
+        self._writer = writer
+        self._seen = seen
+        self._queue: list[_Request] = []
+        self._queue_lock = threading.Lock()
+        self._commit_lock = threading.Lock()
+        self._stale = False
+        self._last_ms = _last_time(writer)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        signer: Signer | None = None,
+        *,
+        origin: str | None = None,
+        seen: str | os.PathLike[str] | None = None,
+        vkeys: str | Iterable[str] = (),
+    ) -> Ledger:
+        """Open the log at `path`; create it if there is none; finish what a crash cut short.
+
+        Args:
+            path: the log's folder; nothing else may lie in it.
+            signer: the log's keys. Without them a signed log is opened for reading, and a new
+                or unsigned one for writing without signatures, which is for experiments only.
+            origin: the log's name; the signer's by default.
+            seen: file that remembers the last checkpoint, outside `path`, best beside the keys.
+            vkeys: public keys for `fsck` where there is no signer.
+
+        Raises:
+            IntegrityFailure: the newest part is damaged, the log was rolled back or is foreign.
+            Unavailable: another process writes this log.
+            StorageFailure: the disk refuses.
+        """
+        folder = Path(path).absolute()
+        remembered = Path(seen).absolute() if seen else None
+        if remembered and remembered.is_relative_to(folder):
+            raise Conflict(
+                "the memory of the last checkpoint would lie inside the log",
+                remedy="keep it in the keys folder",
+            )
+        keys = signer.vkeys if signer else tuple(v.vkey for v in parse_vkeys(vkeys))
+        if signer is None and _is_signed(folder):
+            return cls(folder, None, keys, remembered)
+        if signer is None:
+            log.warning("the log at %s is not signed: for experiments only", folder)
+        name = check_name(origin or (signer.name if signer else DEFAULT_NAME))
+        if signer and signer.name != name:
+            raise Conflict(
+                f"the signer's name is {signer.name}, not {name}", remedy="leave out the origin"
+            )
+        memory = Memory(remembered) if remembered else None
+        return cls(folder, Writer(folder, signer, name, memory), keys, remembered)
+
+    def close(self) -> None:
+        """Wait for the running commit, then let another process write."""
+        with self._commit_lock:
+            if self._writer:
+                self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, entry: Mapping[str, JSON]) -> Receipt:
+        """Append one entry; when this returns, it survives a power cut. See `append_many`."""
+        return self.append_many([entry])[0]
+
+    def append_many(self, entries: Iterable[Mapping[str, JSON]]) -> list[Receipt]:
+        """Append entries in order, all or none; concurrent callers share one commit.
+
+        The log adds `at`, milliseconds since the epoch, which never runs backwards.
+
+        Raises:
+            BadInput: a value JSON cannot carry exactly, a key `at`, or more than 65535 bytes.
+            StorageFailure: nothing was promised; what depends on the entry must not happen.
+            IntegrityFailure: the log was changed under the writer.
+            Unavailable: the log is open for reading only, or closed.
+        """
+        request = _Request([canonical.checked(entry) for entry in entries])
+        if not request.entries:
+            return []
+        with self._queue_lock:
+            self._queue.append(request)
+        with self._commit_lock:
+            if not request.done:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                self._commit(batch)
+        if request.error:
+            raise request.error
+        return request.receipts
+
+    @property
+    def size(self) -> int:
+        """How many entries the newest checkpoint covers."""
+        return self._head().size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def checkpoint(self) -> str:
+        """Return the newest checkpoint: a C2SP signed note."""
+        return self._read_checkpoint().to_bytes().decode()
+
+    def entry(self, index: int) -> dict[str, JSON]:
+        """Return one entry, checked against its hash; BadInput if there is none."""
+        return canonical.load(self.raw(index))
+
+    def raw(self, index: int) -> bytes:
+        """Return the exact bytes that were hashed; BadInput, IntegrityFailure."""
+        with locked(self.path, exclusive=False):
+            head = self._head()
+            tree.check_range(index, head.size)
+            return self._bundle(TileReader(self.path, head.size), index // WIDTH)[index % WIDTH]
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, JSON]]:
+        """Yield entries `start` to `stop` (the size, by default), each checked against its hash.
+
+        What is appended meanwhile is not yielded.
+        """
+        end = min(self.size, stop) if stop is not None else self.size
+        position = max(start, 0)
+        while position < end:
+            index, offset = divmod(position, WIDTH)
+            with locked(self.path, exclusive=False):
+                bundle = self._bundle(TileReader(self.path, self._head().size), index)
+            part = bundle[offset : min(WIDTH, end - index * WIDTH)]
+            yield from map(canonical.load, part)
+            position += len(part)
+
+    def prove(self, index: int) -> InclusionProof:
+        """Return the proof that entry `index` is in the newest checkpoint's tree."""
+        return self.prove_with_checkpoint(index)[0]
+
+    def prove_with_checkpoint(self, index: int) -> tuple[InclusionProof, Checkpoint]:
+        """Return the proof together with the checkpoint that it leads to."""
+        with locked(self.path, exclusive=False):
+            checkpoint = self._read_checkpoint()
+            return _prove(self.path, checkpoint.head, index), checkpoint
+
+    def prove_consistency(self, old: int, new: int | None = None) -> ConsistencyProof:
+        """Return the proof that the tree of size `new` (the newest) only added to that of `old`."""
+        with locked(self.path, exclusive=False):
+            head = self._head()
+            newer = head.size if new is None else new
+            tree.check_range(newer, head.size + 1)
+            tree.check_range(old, newer + 1)
+            subtree = TileReader(self.path, head.size).subtree
+            proof = ConsistencyProof(
+                old,
+                newer,
+                tree.range_root(subtree, 0, old),
+                tree.range_root(subtree, 0, newer),
+                tuple(tree.consistency_path(subtree, old, newer)),
+            )
+        if not proof.verify() or (newer == head.size and proof.new_root != head.root):
+            raise _unprovable()
+        return proof
+
+    def fsck(self) -> FsckReport:
+        """Check the whole log from its bytes; see `leadapron.ledger.verify`."""
+        if not self.vkeys and not _is_signed(self.path):
+            return fsck.verify_unsigned(self.path, self._seen)
+        return fsck.verify(self.path, self.vkeys, self._seen)
+
+    def _commit(self, batch: list[_Request]) -> None:
+        """Commit every waiting request at once; each gets its receipts or the same error."""
+        try:
+            if self._writer is None:
+                raise Unavailable(
+                    "the log is not open for writing", remedy="open it with the log's signer"
+                )
+            with durable.storage_errors("cannot write to the log"):
+                self._write(self._writer, batch)
+        except LeadApronError as error:
+            for request in batch:
+                request.error = request.error or error
+        finally:
+            for request in batch:
+                request.done = True
+                if not request.receipts and not request.error:
+                    request.error = StorageFailure(
+                        "the log failed unexpectedly", remedy="see the service's own log"
+                    )
+
+    def _write(self, writer: Writer, batch: list[_Request]) -> None:
+        if self._stale:
+            writer.recover()
+            self._last_ms = _last_time(writer)
+            self._stale = False
+        at_ms = max(self._last_ms, time.time_ns() // 1_000_000)
+        entries = [canonical.dump(entry | {AT: at_ms}) for r in batch for entry in r.entries]
+        first = writer.checkpoint.head.size
+        try:
+            hashes = writer.commit(entries)
+        except BaseException:
+            self._stale = True
+            self._undo(writer)
+            raise
+        self._last_ms = at_ms
+        head = writer.checkpoint.head
+        receipts = [
+            Receipt(first + i, leaf, head.size, head.root, at_ms) for i, leaf in enumerate(hashes)
+        ]
+        for request in batch:
+            request.receipts, receipts = (
+                receipts[: len(request.entries)],
+                receipts[len(request.entries) :],
+            )
+
+    def _undo(self, writer: Writer) -> None:
+        """Take a failed commit off the folder at once; if that fails too, the next append does."""
+        try:
+            writer.recover()
+            self._last_ms = _last_time(writer)
+            self._stale = False
+        except (OSError, LeadApronError):
+            log.exception("an append failed and could not be undone; appends stay refused")
+
+    def _bundle(self, reader: TileReader, index: int) -> list[bytes]:
+        entries = reader.entries(index)
+        if [leaf_hash(entry) for entry in entries] != reader.hashes(0, index):
+            raise IntegrityFailure(
+                f"entries from {index * WIDTH} on are not what their hashes say",
+                remedy="run `leadapron ledger verify`; restore the log from a copy",
+            )
+        return entries
+
+    def _read_checkpoint(self) -> Checkpoint:
+        with durable.storage_errors("cannot read the log"):
+            return Checkpoint.parse((self.path / CHECKPOINT).read_bytes())
+
+    def _head(self) -> TreeHead:
+        return self._read_checkpoint().head
+
+
+def _prove(folder: Path, head: TreeHead, index: int) -> InclusionProof:
+    """Return the inclusion proof of `index` under one tree head, checked before it is given out."""
+    tree.check_range(index, head.size)
+    reader = TileReader(folder, head.size)
+    leaf = reader.hashes(0, index // WIDTH)[index % WIDTH]
+    path = tuple(tree.inclusion_path(reader.subtree, index, head.size))
+    proof = InclusionProof(index, leaf, head.size, head.root, path)
+    if not proof.verify():
+        raise _unprovable()
+    return proof
+
+
+def _unprovable() -> IntegrityFailure:
+    return IntegrityFailure(
+        "the log's tiles do not match its checkpoint",
+        remedy="run `leadapron ledger verify`; restore the log from a copy",
+    )
+
+
+def _is_signed(folder: Path) -> bool:
+    try:
+        return bool(Checkpoint.parse((folder / CHECKPOINT).read_bytes()).signatures)
+    except FileNotFoundError:
+        return False
+
+
+def _last_time(writer: Writer | None) -> int:
+    if writer is None or writer.last_entry is None:
+        return 0
+    at_ms = canonical.load(writer.last_entry)[AT]
+    return at_ms if isinstance(at_ms, int) else 0
