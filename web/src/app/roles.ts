@@ -1,0 +1,33 @@
+/** Which pages a role is shown, first one first. The API decides again on every request. */
+export const PAGES = [
+  'overview',
+  'worklist',
+  'trace',
+  'cases',
+  'access',
+  'ledger',
+  'quarantine',
+] as const;
+export type Page = (typeof PAGES)[number];
+
+const BY_ROLE: Record<string, readonly Page[]> = {
+  radiologist: ['worklist'],
+  clinician: ['worklist'],
+  privacy_officer: ['overview', 'trace', 'cases', 'access', 'ledger'],
+  security: ['overview', 'cases', 'access', 'ledger'],
+  pacs_admin: ['overview', 'quarantine'],
+  auditor: ['ledger', 'access', 'cases'],
+};
+
+export function pagesOf(role: string): readonly Page[] {
+  return BY_ROLE[role] ?? ['overview'];
+}
+
+export function firstPage(role: string): Page {
+  return pagesOf(role)[0] ?? 'overview';
+}
+
+/** Readers sit in a dark room: their pages stay dark from the worklist to the film. */
+export function isReader(role: string): boolean {
+  return role === 'radiologist' || role === 'clinician';
+}

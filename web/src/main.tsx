@@ -1,0 +1,37 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { Problem } from './api/problem';
+import { App } from './app/App';
+import { CrashGuard } from './app/CrashGuard';
+import { SessionProvider } from './app/session';
+import { startI18n } from './i18n';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/layout.css';
+import './styles/pages.css';
+
+startI18n();
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2000,
+      // A refusal stays a refusal; only a broken connection deserves another try.
+      retry: (failures, error) =>
+        failures < 2 && error instanceof Problem && (error.status === 0 || error.status >= 500),
+    },
+  },
+});
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <CrashGuard>
+        <SessionProvider>
+          <App />
+        </SessionProvider>
+      </CrashGuard>
+    </QueryClientProvider>
+  </StrictMode>,
+);
