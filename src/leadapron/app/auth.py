@@ -14,7 +14,7 @@ from sqlalchemy import delete
 
 from leadapron.app.tables import TokenRow, UserRow
 from leadapron.model import LeadApronError
-from leadapron.store import Database
+from leadapron.store.database import Database
 
 SESSION_MS = 10 * 3600 * 1000
 LINK_MS = 12 * 3600 * 1000

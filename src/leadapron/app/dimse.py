@@ -33,7 +33,7 @@ class DimseListener:
         ae.maximum_pdu_size = 0
         ae.maximum_associations = 32
         ae.network_timeout = 120
-        handlers = []
+        handlers: list[Any] = []
         for service in self._services:
             service.add_contexts(ae)
             handlers += service.handlers()

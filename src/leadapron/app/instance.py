@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from leadapron import delivery as delivering
 from leadapron.app.auth import Accounts
+from leadapron.app.beside import ForwardingLedger, owner_of
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.deid import Profile
@@ -20,10 +20,14 @@ from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
 from leadapron.policy import PolicyStore
 from leadapron.seal import CentreKeyPair, CentrePublicKey
-from leadapron.store import Database, EncryptedFolder, FileKeyStore, LocalBlobStore
+from leadapron.store.blobs import LocalBlobStore
+from leadapron.store.database import Database
+from leadapron.store.encrypted_folder import EncryptedFolder
+from leadapron.store.keys import FileKeyStore
 from leadapron.store.vault import SqlVault
 
-LEDGER_KEY, CENTRE_PRIVATE, CENTRE_PUBLIC = "ledger-signer", "centre-private", "centre-public"
+LEDGER_KEY, LEDGER_VKEYS, LEDGER_SEEN = "ledger-signer", "ledger-vkeys", "ledger.seen"
+CENTRE_PRIVATE, CENTRE_PUBLIC = "centre-private", "centre-public"
 
 
 @dataclass
@@ -71,16 +75,24 @@ class Instance:
 
 
 def open_ledger(folder: InstanceFolder, keystore: FileKeyStore) -> Ledger:
-    """Open the instance's log for writing; its memory and keys lie in the keys folder."""
+    """Open the instance's log; beside a running instance, appends go through that one.
+
+    Keys and the memory of the last checkpoint lie in the keys folder.
+    """
     if LEDGER_KEY not in keystore.names():
-        keystore.put(LEDGER_KEY, Signer.generate().to_bytes())
-    signer = Signer.from_bytes(keystore.get(LEDGER_KEY))
-    return Ledger.open(
-        folder.data / "ledger",
-        signer,
-        origin=f"leadapron/{folder.instance_id}",
-        seen=folder.keys / "ledger.seen",
-    )
+        signer = Signer.generate(f"leadapron/{folder.instance_id}")
+        keystore.put(LEDGER_KEY, signer.to_bytes())
+        keystore.put(LEDGER_VKEYS, "\n".join(signer.vkeys).encode())
+    owner = owner_of(folder.keys)
+    path, seen = folder.data / "ledger", folder.keys / LEDGER_SEEN
+    if owner is not None:
+        return ForwardingLedger(path, verification_keys(keystore), seen, *owner)
+    return Ledger.open(path, Signer.from_bytes(keystore.get(LEDGER_KEY)), seen=seen)
+
+
+def verification_keys(keystore: FileKeyStore) -> tuple[str, ...]:
+    """Return the public keys that the log's checkpoints are verified with."""
+    return tuple(keystore.get(LEDGER_VKEYS).decode().splitlines())
 
 
 def database(folder: InstanceFolder, name: str) -> Database:
@@ -104,7 +116,7 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         archive,
         centre,
         keystore.create("watermark"),
-        _folder(folder.data / "fingerprints", keystore, "fingerprints"),
+        open_folder(folder, keystore, "fingerprints"),
     )
     stack.callback(originals.close)
     delivery = Delivery(archive, policy, ledger, catalog, originals, keystore.create("view-id"))
@@ -124,18 +136,19 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         cases=cases,
         tracing=Tracing(archive, delivery, originals, policy, ledger, cases),
         accounts=Accounts(catalog),
-        spool=_folder(folder.data / "spool", keystore, "spool"),
-        quarantine=_folder(folder.data / "quarantine", keystore, "quarantine"),
+        spool=open_folder(folder, keystore, "spool"),
+        quarantine=open_folder(folder, keystore, "quarantine"),
     )
 
 
-def _folder(path: Path, keystore: FileKeyStore, key: str) -> EncryptedFolder:
-    return EncryptedFolder(path, keystore.create(key))
+def open_folder(folder: InstanceFolder, keystore: FileKeyStore, name: str) -> EncryptedFolder:
+    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints."""
+    return EncryptedFolder(folder.data / name, keystore.create(name))
 
 
 def _centre_keys(keystore: FileKeyStore) -> CentreKeyPair:
     if CENTRE_PRIVATE not in keystore.names():
         pair = CentreKeyPair.generate()
-        keystore.put(CENTRE_PUBLIC, pair.public_key.to_bytes())
+        keystore.put(CENTRE_PUBLIC, pair.public.to_bytes())
         keystore.put(CENTRE_PRIVATE, pair.to_bytes())
     return CentreKeyPair.from_bytes(keystore.get(CENTRE_PRIVATE))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
-import os
 import socket
 import threading
 import time
@@ -18,16 +16,16 @@ import structlog
 import uvicorn
 
 from leadapron.app.api.server import create_app
+from leadapron.app.beside import announced
 from leadapron.app.dimse import DimseListener
 from leadapron.app.instance import Instance
-from leadapron.app.settings import Settings
+from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.delivery.query_service import QueryService
 from leadapron.edge import Gateway, StorageService, StowForwarder
 from leadapron.model import Unavailable
 
 log = structlog.get_logger(__name__)
 
-RUNNING_FILE = "running.json"
 STARTUP_S = 30.0
 
 
@@ -56,8 +54,9 @@ def running(settings: Settings) -> Iterator[Running]:
     settings.check_exposure()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
+        folder = InstanceFolder.open(settings.data, settings.keys, create=True)
+        stack.enter_context(_only_one(folder.data))
         instance = stack.enter_context(Instance.open(settings))
-        stack.enter_context(_only_one(instance.folder.data))
         url = f"http://{_printable(settings.host)}:{listener.getsockname()[1]}"
         token, _ = instance.accounts.issue("gateway", "edge")
         stack.callback(instance.accounts.sign_out, token)
@@ -70,11 +69,13 @@ def running(settings: Settings) -> Iterator[Running]:
         app = create_app(instance, gateway)
         dimse.start()
         app.state.dimse_port = dimse.port
-        stack.callback(lambda: (dimse.stop(), None)[1])
+        stack.callback(dimse.stop)
         server = stack.enter_context(_serve(app, listener))
         gateway.start()
         stack.callback(gateway.stop)
-        stack.enter_context(_announced(instance.folder.keys / RUNNING_FILE, url, dimse.port))
+        operator, _ = instance.accounts.issue("operator", "local-operator")
+        stack.callback(instance.accounts.sign_out, operator)
+        stack.enter_context(announced(folder.keys, url, dimse.port, operator))
         yield Running(instance, gateway, dimse, url, server)
 
 
@@ -140,19 +141,6 @@ def _serve(app: Any, listener: socket.socket) -> Iterator[uvicorn.Server]:
     finally:
         server.should_exit = True
         thread.join(15)
-
-
-@contextlib.contextmanager
-def _announced(path: Path, url: str, dimse_port: int) -> Iterator[None]:
-    """Tell other commands of this machine's user where the instance answers."""
-    temporary = path.with_suffix(".tmp")
-    state = {"url": url, "dimse_port": dimse_port, "pid": os.getpid()}
-    temporary.write_text(json.dumps(state), "utf-8")
-    temporary.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _printable(host: str) -> str:

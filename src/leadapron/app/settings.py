@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import uuid
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +28,18 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def _home(variable: str, fallback: str) -> Path:
     return Path(os.environ.get(variable) or Path.home() / fallback) / "leadapron"
+
+
+def state_home() -> Path:
+    """Return the folder for what belongs to this user's instances and is no data."""
+    return _home("XDG_STATE_HOME", ".local/state")
+
+
+def demo_data(*, fresh: bool) -> Path:
+    """Return the demo's default data folder; a new one each time when `fresh`."""
+    if fresh:
+        return Path(tempfile.mkdtemp(prefix="leadapron-demo-"))
+    return _home("XDG_DATA_HOME", ".local/share") / "demo"
 
 
 class Settings(BaseSettings):
@@ -61,6 +74,23 @@ class Settings(BaseSettings):
         default=1024, ge=1, description="Largest object that the edge takes, in MiB."
     )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
+
+    @classmethod
+    def of(cls, **given: Any) -> Settings:
+        """Return the settings with the command line's values; None means not given.
+
+        BadInput names the first setting that can't be used.
+        """
+        try:
+            return cls(**{k: v for k, v in given.items() if v is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise BadInput(
+                f"the setting '{name}' can't be used: {first['msg']}",
+                remedy="see docs/reference for what it takes",
+                code="bad-setting",
+            ) from error
 
     @classmethod
     def settings_customise_sources(
@@ -118,7 +148,7 @@ class InstanceFolder:
         chosen = (
             keys.expanduser().resolve()
             if keys
-            else _home("XDG_STATE_HOME", ".local/state") / "instances" / instance_id / "keys"
+            else state_home() / "instances" / instance_id / "keys"
         )
         if chosen == data or data in chosen.parents:
             raise BadInput(

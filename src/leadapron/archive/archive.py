@@ -18,7 +18,8 @@ from leadapron.archive.film import Film
 from leadapron.archive.tables import FilmRow
 from leadapron.model import BadInput, Conflict, IntegrityFailure, NotFound
 from leadapron.seal import is_sealed, verify_sealed
-from leadapron.store import Database, LocalBlobStore
+from leadapron.store.blobs import LocalBlobStore
+from leadapron.store.database import Database
 
 QUERY_KEYS: Mapping[str, str] = {
     "StudyInstanceUID": "study_instance",

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
 
+import structlog
 from sqlalchemy import select
 
 from leadapron.archive import Archive, Film
@@ -27,9 +28,11 @@ from leadapron.model import (
     Region,
     ViewEvent,
 )
-from leadapron.policy import PolicyStore, VolumeBreaker, decide
-from leadapron.store import Database
+from leadapron.policy import PolicyStore, VolumeBreaker, decide, worst
+from leadapron.store.database import Database
 from leadapron.watermark import key_digest
+
+log = structlog.get_logger(__name__)
 
 CACHED_VIEWS = 6
 
@@ -53,7 +56,7 @@ class Delivery:
         self._database = database
         self._originals = originals
         self._view_key = view_key
-        self._breaker = VolumeBreaker()
+        self._volume = VolumeBreaker()
         self._cache: OrderedDict[str, Opened] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -129,13 +132,7 @@ class Delivery:
     def _decide(self, request: ViewRequest, recipient: Recipient, film: Film) -> Decision:
         available, in_domain = self._originals.regions(film)
         now = datetime.now(UTC)
-        breaker = self._policy.breaker(recipient.id)
-        if breaker == "closed" and self._trips(recipient.id, film.patient, now):
-            self._policy.set_breaker(recipient.id, "open", "volume")
-            self._ledger.append(
-                {"kind": "breaker.open", "recipient": recipient.id, "cause": "volume"}
-            )
-            breaker = "open"
+        breaker = self._breaker_state(recipient.id, film.patient, now)
         return decide(
             AccessRequest(
                 recipient=recipient,
@@ -156,9 +153,13 @@ class Delivery:
             )
         )
 
-    def _trips(self, recipient: str, patient: str, now: datetime) -> bool:
-        with self._lock:
-            return self._breaker.note(recipient, patient, now) == "open"
+    def _breaker_state(self, recipient: str, patient: str, now: datetime) -> str:
+        before = self._volume.state(recipient, now)
+        after = self._volume.note(recipient, patient, now)
+        if after == "open" and before != "open":
+            log.warning("breaker.open", recipient=recipient, cause="volume")
+            self._ledger.append({"kind": "breaker.open", "recipient": recipient, "cause": "volume"})
+        return worst(self._policy.breaker(recipient), after)
 
     def _refuse(self, request: ViewRequest, film: Film, decision: Decision) -> None:
         self._ledger.append(

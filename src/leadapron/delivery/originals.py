@@ -20,7 +20,7 @@ from leadapron.edge import read_part10
 from leadapron.model import ANATOMY, Decision, Denied, Region
 from leadapron.seal import Manifest, SealKeys, inspect
 from leadapron.seal.unsealing import OpenedFrame, open_frame, unseal
-from leadapron.store import EncryptedFolder
+from leadapron.store.encrypted_folder import EncryptedFolder
 from leadapron.watermark import FilmIndex, FilmMatch, Fingerprint, embed, fingerprint
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,8 @@ class Originals:
         """Make the marked copy of one view: a frame where only the granted regions show."""
         sealed = self._load(film)
         obligations = decision.obligations
-        every = None if obligations.background == "mosaic" else decision.regions
+        needed = decision.regions | obligations.outlines
+        every = None if obligations.background == "mosaic" else needed
         whole = open_frame(sealed.dataset, self._keys, every)
         granted = _granted(whole, decision.regions)
         plain = unseal(sealed.dataset, self._keys, frozenset())
@@ -78,7 +79,7 @@ class Originals:
             granted=granted,
         )
         self._background.submit(self._ensure_fingerprint, film)
-        masks = {r: m for r, m in whole.region_masks.items() if r in decision.regions}
+        masks = {r: m for r, m in whole.region_masks.items() if r in needed}
         return Opened(copy_for_reader(plain, marked, granted, shown), marked, granted, masks)
 
     def frame(self, film: Film) -> tuple[Frame, int]:

@@ -7,13 +7,16 @@ from typing import Any
 
 import structlog
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import (
+from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
+)
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
 )
@@ -102,10 +105,7 @@ class QueryService:
 
     def _recipient(self, event: Any) -> str:
         calling = str(event.assoc.requestor.ae_title)
-        recipient = self._policy.recipient_by_ae(calling)
-        if recipient is None:
-            raise NotFound(f"no recipient has the AE title {calling}", remedy="register it")
-        return recipient.id
+        return self._policy.recipient_by_ae(calling).id
 
     def _films(self, event: Any, identifier: Dataset) -> list[Film]:
         recipient = self._recipient(event)

@@ -2,7 +2,7 @@
 
 from leadapron.edge.forward import SOURCE_DIGEST, Forwarder, StowForwarder
 from leadapron.edge.gateway import Gateway
-from leadapron.edge.pipeline import Protected, Protector, read_part10, write_part10
+from leadapron.edge.pipeline import Protected, Protector, deidentify_film, read_part10, write_part10
 from leadapron.edge.storage_service import StorageService
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Protector",
     "StorageService",
     "StowForwarder",
+    "deidentify_film",
     "read_part10",
     "write_part10",
 ]

@@ -17,7 +17,7 @@ import structlog
 from leadapron.edge.forward import Forwarder
 from leadapron.edge.pipeline import Protector, read_part10, write_part10
 from leadapron.model import BadInput, LeadApronError, StorageFailure, Unavailable
-from leadapron.store import EncryptedFolder, Item
+from leadapron.store.encrypted_folder import EncryptedFolder, Item
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from leadapron.anatomy import Segmenter
-from leadapron.deid import DeidReport, Profile, Vault, deidentify
+from leadapron.deid import Profile, Report, Vault, deidentify
 from leadapron.model import BadInput, LeadApronError, Quarantined, RegionMap
 from leadapron.seal import SealKeys, SealPolicy, seal
 from leadapron.seal.codec import decode_frame
@@ -28,7 +28,7 @@ class Protected:
 
     dataset: Dataset
     region_map: RegionMap
-    report: DeidReport
+    report: Report
     timings: dict[str, float]
 
 
@@ -49,26 +49,12 @@ class Protector:
         """Return the sealed object; raise Quarantined or BadInput when it can't be safe."""
         timings: dict[str, float] = {}
         with _timed(timings, "deid"):
-            clean, report = self.deidentify(dataset)
+            clean, report = deidentify_film(dataset, self.profile, self.vault)
         with _timed(timings, "anatomy"):
             region_map = self._segment(clean)
         with _timed(timings, "seal"):
             sealed = seal(clean, region_map, self.policy, self.keys)
         return Protected(sealed, region_map, report, timings)
-
-    def deidentify(self, dataset: Dataset) -> tuple[Dataset, DeidReport]:
-        """De-identify alone; Quarantined carries the reason's slug and remedy."""
-        result = deidentify(dataset, self.profile, self.vault)
-        if result.quarantine is not None:
-            held = result.quarantine
-            raise Quarantined(held.message, remedy=held.remedy, code=held.code)
-        if result.dataset is None or "PixelData" not in result.dataset:
-            raise Quarantined(
-                "the object has no pixel data: there is no film to seal",
-                remedy="send image objects only, or release the object by hand",
-                code="no-pixel-data",
-            )
-        return result.dataset, result.report
 
     def _segment(self, dataset: Dataset) -> RegionMap:
         shape = (int(dataset.Rows), int(dataset.Columns))
@@ -78,6 +64,24 @@ class Protector:
             return RegionMap.whole(shape, "colour")
         pixels = np.asarray(decode_frame(dataset))
         return self.segmenter.segment(pixels, photometric=str(dataset.PhotometricInterpretation))
+
+
+def deidentify_film(dataset: Dataset, profile: Profile, vault: Vault) -> tuple[Dataset, Report]:
+    """De-identify alone; Quarantined carries the first reason's slug, and all their words."""
+    result = deidentify(dataset, profile, vault)
+    if result.quarantine:
+        raise Quarantined(
+            "; ".join(reason.message for reason in result.quarantine),
+            remedy="look at the object in quarantine; release it when the cause is mended",
+            code=result.quarantine[0].code,
+        )
+    if result.dataset is None or "PixelData" not in result.dataset:
+        raise Quarantined(
+            "the object has no pixel data: there is no film to seal",
+            remedy="send image objects only, or release the object by hand",
+            code="no-pixel-data",
+        )
+    return result.dataset, result.report
 
 
 def read_part10(data: bytes) -> Dataset:
@@ -104,7 +108,7 @@ def read_part10(data: bytes) -> Dataset:
 
 def write_part10(dataset: Dataset) -> bytes:
     """Encode as Part 10 with an empty preamble."""
-    dataset.preamble = b"\0" * 128  # type: ignore[attr-defined]
+    dataset.preamble = b"\0" * 128
     buffer = BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()

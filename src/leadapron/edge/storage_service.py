@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from leadapron.edge.gateway import Gateway
 from leadapron.model import LeadApronError
@@ -68,7 +68,7 @@ class StorageService:
         """Support Verification and every standard storage class."""
         ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
-            ae.add_supported_context(context.abstract_syntax, TRANSFER_SYNTAXES)
+            ae.add_supported_context(str(context.abstract_syntax), TRANSFER_SYNTAXES)
 
     def handlers(self) -> list[tuple[Any, Callable[..., Any]]]:
         """Return the pynetdicom event handlers."""

@@ -11,8 +11,10 @@ from leadapron.app.api.presenting import (
     access_rows,
     case_answer,
     coded_regions,
+    moment_of,
     need_name,
     reason_texts,
+    root_of,
     utc,
 )
 from leadapron.app.api.schemas import (
@@ -28,12 +30,12 @@ from leadapron.app.api.schemas import (
 )
 from leadapron.app.api.security import Here, Reader
 from leadapron.app.auth import Principal
-from leadapron.app.instance import Instance
 from leadapron.app.identity import identify
+from leadapron.app.instance import Instance
 from leadapron.delivery import ViewRequest
 from leadapron.edge import Gateway
-from leadapron.model import Denied, Order, RegionMap, Role
-from leadapron.policy import regions_for
+from leadapron.model import Denied, Order, Region, RegionMap, Role
+from leadapron.policy import default_model
 
 router = APIRouter(tags=["console"])
 
@@ -73,8 +75,8 @@ def overview(request: Request, here: Here, caller: Reader) -> Overview:
         edge=_edge_state(request, here),
         ledger=LedgerState(
             size=here.ledger.size,
-            root=here.ledger.root.hex(),
-            checkpoint_at=utc(here.ledger.entry(here.ledger.size - 1)["at"])
+            root=root_of(here),
+            checkpoint_at=moment_of(here.ledger.entry(here.ledger.size - 1))
             if here.ledger.size
             else None,
         ),
@@ -106,7 +108,7 @@ def worklist(here: Here, caller: Reader) -> list[WorkItem]:
     films = here.searching.search(caller.user, {}, channel="worklist") if orders else []
     items = []
     for film in films:
-        available, _ = here.originals.regions(film)
+        available, in_domain = here.originals.regions(film)
         for order in orders:
             if order.patient == film.patient and order.study in {"", film.study_instance}:
                 items.append(
@@ -115,7 +117,7 @@ def worklist(here: Here, caller: Reader) -> list[WorkItem]:
                         accession=film.accession,
                         patient=film.patient,
                         need=need_name(order.need),
-                        regions=coded_regions(regions_for(order.need, available)),
+                        regions=coded_regions(_granted(order.need, available, in_domain)),
                         status=_status(order),
                         valid_until=order.valid_until,
                         study_instance=film.study_instance,
@@ -129,6 +131,11 @@ def worklist(here: Here, caller: Reader) -> list[WorkItem]:
                     )
                 )
     return items
+
+
+def _granted(need: str, available: frozenset[Region], in_domain: bool) -> frozenset[Region]:
+    model = default_model()
+    return model.grant(model.get(need), available, in_domain=in_domain).regions
 
 
 def _status(order: Order) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydicom.dataset import Dataset
@@ -90,7 +91,7 @@ def instance_frames(
         raise NotFound(f"there is no frame {frames}", remedy="films have one frame: ask for 1")
     view = _open(here, caller, _one(here, study, series, sop), "wado-rs")
     if _wants_htj2k(accept):
-        data = encode_htj2k(view.frame, rpcl=True)
+        data = encode_htj2k(view.frame)
         return related([(f"image/jphc; transfer-syntax={HTJ2K_RPCL}", data)])
     kind = f"application/octet-stream; transfer-syntax={EXPLICIT_LE}"
     return related([(kind, view.dataset.PixelData)])
@@ -102,7 +103,7 @@ def rendered(
 ) -> Response:
     """WADO-RS rendered: the marked view through its window, PNG or JPEG, 8 bit."""
     view = _open(here, caller, _one(here, study, series, sop), "rendered")
-    picture = to_display(view)
+    picture = display_of(view.dataset)
     wants_png = "image/png" in accept
     suffix, options = (".png", []) if wants_png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
     _, encoded = cv2.imencode(suffix, picture, options)
@@ -129,11 +130,16 @@ def retrieve(
     return related([(f"application/dicom; transfer-syntax={EXPLICIT_LE}", c) for c in copies])
 
 
-def to_display(view: View) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return uint8 (rows, columns) through the linear window (PS3.3 C.11.2.1.2.1)."""
-    center, width = float(view.dataset.WindowCenter), float(view.dataset.WindowWidth)
+def display_of(dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Return a grey dataset's picture, uint8 (rows, columns), through its linear window.
+
+    PS3.3 C.11.2.1.2.1; a dataset without a window is scaled by BitsStored.
+    """
+    full = float(1 << int(dataset.BitsStored))
+    center = float(dataset.get("WindowCenter", full / 2))
+    width = float(dataset.get("WindowWidth", full))
     low = center - 0.5 - (width - 1) / 2
-    scaled = (view.frame.astype(np.float32) - low) / max(width - 1, 1.0)
+    scaled = (dataset.pixel_array.astype(np.float32) - low) / max(width - 1, 1.0)
     return (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 

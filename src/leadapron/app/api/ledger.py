@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from fastapi import APIRouter, Query
 
 from leadapron.app.api.console import OPERATORS, require
-from leadapron.app.api.presenting import utc
+from leadapron.app.api.presenting import log_entries, moment_of, root_of
 from leadapron.app.api.schemas import LedgerEntry, LedgerPage, LedgerVerification
-from leadapron.app.api.security import Here, Reader
+from leadapron.app.api.security import Here, Operator, Reader
+from leadapron.ledger import leaf_hash
 
 router = APIRouter(tags=["ledger"])
+
+
+@router.post("/ledger/entries", include_in_schema=False)
+def append(here: Here, _caller: Operator, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Append for a command that runs beside this process."""
+    return [receipt.as_dict() for receipt in here.ledger.append_many(entries)]
 
 
 @router.get("/ledger")
@@ -26,18 +34,18 @@ def page(
     size = here.ledger.size
     stop = size if before is None else min(before, size)
     start = max(0, stop - limit)
-    entries = list(enumerate(here.ledger.entries(start, stop), start))
+    entries = log_entries(here, start, stop)
     return LedgerPage(
         size=size,
-        root=here.ledger.root.hex(),
+        root=root_of(here),
         checkpoint=here.ledger.checkpoint(),
         entries=[
             LedgerEntry(
                 index=index,
-                at=utc(entry["at"]),
+                at=moment_of(entry),
                 kind=entry["kind"],
                 summary={k: v for k, v in entry.items() if k not in {"at", "kind"}},
-                leaf_hash=here.ledger.leaf_hash(index).hex(),
+                leaf_hash=leaf_hash(here.ledger.raw(index)).hex(),
             )
             for index, entry in reversed(entries)
         ],
@@ -53,7 +61,7 @@ def verify(here: Here, caller: Reader) -> LedgerVerification:
     return LedgerVerification(
         intact=report.intact,
         size=report.size,
-        root=report.root.hex(),
+        root=report.root.hex() if report.root else "",
         problems=list(report.problems),
         elapsed_ms=round((time.perf_counter() - start) * 1000),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,15 +11,32 @@ from leadapron.app.api.schemas import Case, CaseStep, Coded, ReasonText, ViewRow
 from leadapron.app.instance import Instance
 from leadapron.incident.case import Case as StoredCase
 from leadapron.model import LeadApronError, Reason, Region
-from leadapron.policy import explain_reason, needs
+from leadapron.policy import default_model
+from leadapron.policy.reasons import known, reason
 
 ACCESS_KINDS = frozenset({"view", "view.refused"})
+_FIELDS = ("case", "count", "need", "order", "policy", "regions")
 SCAN_LIMIT, SCAN_STEP = 20_000, 256
 
 
 def utc(milliseconds: int) -> datetime:
     """Return a moment in milliseconds since 1970 as an aware datetime."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def root_of(here: Instance) -> str:
+    """Return the newest root hash in hexadecimal: line 3 of the checkpoint is its base64."""
+    return base64.b64decode(here.ledger.checkpoint().splitlines()[2]).hex()
+
+
+def moment_of(entry: Mapping[str, Any]) -> datetime:
+    """Return when the log took an entry."""
+    return utc(int(entry["at"]))
+
+
+def log_entries(here: Instance, start: int, stop: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return (index, entry) of the log, oldest first."""
+    return list(enumerate(here.ledger.entries(start, stop), start))
 
 
 def coded_regions(regions: Iterable[Region]) -> list[Coded]:
@@ -29,8 +47,8 @@ def coded_regions(regions: Iterable[Region]) -> list[Coded]:
 
 def need_name(need: str) -> Coded:
     """Return a diagnostic need with its names."""
-    known = needs()[need]
-    return Coded(code=need, en=known.en, zh=known.zh)
+    found = default_model().get(need)
+    return Coded(code=need, en=found.en, zh=found.zh)
 
 
 def reason_texts(reasons: Iterable[Reason]) -> list[ReasonText]:
@@ -55,7 +73,7 @@ def access_rows(
     oldest = max(0, stop - SCAN_LIMIT)
     while stop > oldest and (limit is None or len(rows) < limit):
         start = max(oldest, stop - SCAN_STEP)
-        for index, entry in reversed(list(enumerate(here.ledger.entries(start, stop), start))):
+        for index, entry in reversed(log_entries(here, start, stop)):
             if since_ms is not None and entry["at"] < since_ms:
                 return rows
             if entry["kind"] in ACCESS_KINDS:
@@ -67,7 +85,7 @@ def access_rows(
 def _access(here: Instance, index: int, entry: dict[str, Any]) -> ViewRow:
     return ViewRow(
         ledger_index=index,
-        at=utc(entry["at"]),
+        at=moment_of(entry),
         recipient=entry["recipient"],
         recipient_display=display_name(here, entry["recipient"]),
         sop_instance=entry["sop"],
@@ -76,7 +94,7 @@ def _access(here: Instance, index: int, entry: dict[str, Any]) -> ViewRow:
         allowed=entry["kind"] == "view",
         view_id=entry.get("view", ""),
         channel=entry["channel"],
-        reasons=reason_texts(explain_reason(code) for code in entry.get("reasons", [])),
+        reasons=[_explained(code) for code in entry.get("reasons", [])],
     )
 
 
@@ -98,3 +116,12 @@ def case_answer(here: Instance, case: StoredCase) -> Case:
             for s in case.steps
         ],
     )
+
+
+def _explained(code: str) -> ReasonText:
+    """Return a ledgered reason in words; the log keeps codes, not their fields."""
+    if not known(code):
+        return ReasonText(code=code, en=code, zh=code)
+    fields: dict[str, Any] = dict.fromkeys(_FIELDS, "…")
+    words = reason(code, **fields)
+    return ReasonText(code=code, en=words.en, zh=words.zh)

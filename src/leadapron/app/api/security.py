@@ -48,6 +48,11 @@ def gateway(request: Request) -> Principal:
     return instance_of(request).accounts.who(_bearer(request), "gateway")
 
 
+def operator(request: Request) -> Principal:
+    """Return the local operator: a command beside this process that reads the keys folder."""
+    return instance_of(request).accounts.who(_bearer(request), "operator")
+
+
 def _bearer(request: Request) -> str:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
@@ -74,5 +79,6 @@ async def add_headers(request: Request, call_next: RequestResponseEndpoint) -> R
 
 
 Reader = Annotated[Principal, Depends(reader)]
+Operator = Annotated[Principal, Depends(operator)]
 GatewayCaller = Annotated[Principal, Depends(gateway)]
 Here = Annotated[Instance, Depends(instance_of)]

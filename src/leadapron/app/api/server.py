@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -32,7 +33,9 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     app.middleware("http")(add_headers)
     app.add_exception_handler(LeadApronError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
-    problems = {code: {"model": Problem} for code in (401, 403, 404, 422, 503)}
+    problems: dict[int | str, dict[str, Any]] = {
+        code: {"model": Problem} for code in (401, 403, 404, 422, 503)
+    }
     for module in (session, console, ledger, tracing):
         app.include_router(module.router, prefix="/api", responses=problems)
     app.include_router(dicomweb.router, prefix="/dicom-web", responses=problems)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Annotated
 
 import cv2
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, Form, Response, UploadFile
 
 from leadapron.app.api.presenting import coded_regions, display_name, utc
 from leadapron.app.api.schemas import Candidate, TraceResult
@@ -26,8 +27,8 @@ _overlays: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
 def trace(
     here: Here,
     caller: Reader,
-    file: UploadFile = File(),
-    purpose: str = Form(min_length=1, max_length=500),
+    file: UploadFile,
+    purpose: Annotated[str, Form(min_length=1, max_length=500)],
 ) -> TraceResult:
     """Name the view that a leaked picture came from, or say that it can't be told."""
     found = here.tracing.trace(file.file.read(MAX_PICTURE + 1), caller.user, purpose)

@@ -1,0 +1,226 @@
+"""The command line; imports stay inside commands so that help answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leadapron import __version__
+from leadapron.app.cli import admin
+from leadapron.app.cli.output import configure_logs, emit, progress, reporting
+
+app = typer.Typer(
+    name="leadapron",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="LeadApron 铅衣: de-identify and seal films, show what an order needs, trace leaks.",
+)
+app.add_typer(admin.ledger_app, name="ledger")
+app.add_typer(admin.user_app, name="user")
+app.add_typer(admin.order_app, name="order")
+app.add_typer(admin.quarantine_app, name="quarantine")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the instance.")]
+Keys = Annotated[Path | None, typer.Option("--keys", help="Keys folder; never below --data.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+HttpPort = Annotated[int | None, typer.Option(help="HTTP port; 0 picks a free one.")]
+DimsePort = Annotated[int | None, typer.Option(help="DIMSE port; 0 picks a free one.")]
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every event.")] = False,
+) -> None:
+    configure_logs(verbose)
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    data: Data = None,
+    keys: Keys = None,
+    host: Host = None,
+    http_port: HttpPort = None,
+    dimse_port: DimsePort = None,
+    ae_title: Annotated[str | None, typer.Option(help="Our AE title.")] = None,
+    expose_file_keys: Annotated[
+        bool, typer.Option(help="Listen beyond loopback although keys are files.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run edge, archive, delivery, ledger, HTTP API and console until stopped."""
+    from leadapron.app.cli.serve import serve
+
+    with reporting(as_json):
+        serve(
+            {
+                "data": data,
+                "keys": keys,
+                "host": host,
+                "http_port": http_port,
+                "dimse_port": dimse_port,
+                "ae_title": ae_title,
+                "expose_file_keys": expose_file_keys or None,
+            },
+            as_json,
+        )
+
+
+@app.command()
+def demo(
+    check: Annotated[
+        bool, typer.Option(help="Exit after the last step; 0 only if all is right.")
+    ] = False,
+    data: Data = None,
+    keys: Keys = None,
+    http_port: HttpPort = None,
+    dimse_port: DimsePort = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the whole main job on a real film, then keep the console up."""
+    from leadapron.app.cli.serve import play
+
+    with reporting(as_json):
+        play(
+            {"data": data, "keys": keys, "http_port": http_port, "dimse_port": dimse_port},
+            check,
+            as_json,
+        )
+
+
+@app.command()
+def protect(
+    source: Annotated[Path, typer.Argument(metavar="IN")],
+    target: Annotated[Path, typer.Argument(metavar="OUT")],
+    keys: Keys = None,
+    transfer_syntax: Annotated[
+        str | None, typer.Option(help="Transfer syntax UID of the stored, flat picture.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """De-identify and seal a file or a folder."""
+    from leadapron.app.cli.files import pairs, run_all, summary_lines
+    from leadapron.app.cli.work import protecting
+
+    with reporting(as_json):
+        jobs = pairs(source, target)
+        work = protecting(keys, target, transfer_syntax)
+        with progress("protect", len(jobs)) as advance:
+            result = run_all(jobs, work, advance)
+    emit(result, as_json, "\n".join(summary_lines(result)))
+    raise typer.Exit(0 if result["ok"] else 65)
+
+
+@app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(metavar="IN")],
+    target: Annotated[Path, typer.Argument(metavar="OUT")],
+    keys: Keys = None,
+    profile: Annotated[str, typer.Option(help="gateway or basic.")] = "gateway",
+    as_json: AsJson = False,
+) -> None:
+    """De-identify a file or a folder, burned-in text masked, nothing sealed."""
+    from leadapron.app.cli.files import pairs, run_all, summary_lines
+    from leadapron.app.cli.work import deidentifying
+
+    with reporting(as_json):
+        jobs = pairs(source, target)
+        work = deidentifying(keys, target, profile)
+        with progress("deidentify", len(jobs)) as advance:
+            result = run_all(jobs, work, advance)
+    emit(result, as_json, "\n".join(summary_lines(result)))
+    raise typer.Exit(0 if result["ok"] else 65)
+
+
+@app.command()
+def unseal(
+    source: Annotated[Path, typer.Argument(metavar="IN")],
+    target: Annotated[Path, typer.Argument(metavar="OUT")],
+    keys: Keys = None,
+    regions: Annotated[
+        str | None, typer.Option(help="Regions, by comma; all and bit-exact when left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open sealed files that `protect` made, wholly or by region."""
+    from leadapron.app.cli.files import pairs, run_all, summary_lines
+    from leadapron.app.cli.work import unsealing
+
+    with reporting(as_json):
+        jobs = pairs(source, target)
+        work = unsealing(keys, target, regions)
+        with progress("unseal", len(jobs)) as advance:
+            result = run_all(jobs, work, advance)
+    emit(result, as_json, "\n".join(summary_lines(result)))
+    raise typer.Exit(0 if result["ok"] else 65)
+
+
+@app.command()
+def view(
+    sop_instance: str,
+    target: Annotated[Path, typer.Argument(metavar="OUT")],
+    recipient: Annotated[str, typer.Option("--as", help="The recipient the view is for.")],
+    data: Data = None,
+    keys: Keys = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a marked view of an archived film into a DICOM, PNG or JPEG file; ledgered."""
+    from leadapron.app.cli.online import open_view_to_file
+
+    with reporting(as_json):
+        result = open_view_to_file(data, keys, sop_instance, recipient, target)
+    emit(result, as_json, f"{result['output']}  view {result['view_id']}")
+
+
+@app.command()
+def trace(
+    leaked: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    data: Data = None,
+    keys: Keys = None,
+    purpose: Annotated[str, typer.Option(help="Why; goes into the ledger.")] = "command line",
+    as_json: AsJson = False,
+) -> None:
+    """Name the view that a leaked picture came from."""
+    from leadapron.app.cli.online import trace_files, trace_text
+
+    with reporting(as_json):
+        result = trace_files(data, keys, leaked, purpose)
+    emit(result, as_json, trace_text(result))
+
+
+@app.command()
+def fsck(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
+    """Check every stored byte: log, catalogue, objects, spool, quarantine. Read-only."""
+    from leadapron.app.fsck import check
+
+    with reporting(as_json):
+        result = check(data, keys)
+    lines = [f"✗ {p}" for p in result["problems"]] or ["everything is intact"]
+    emit(result, as_json, "\n".join(lines))
+    raise typer.Exit(0 if result["ok"] else 76)
+
+
+@app.command()
+def bundle(
+    target: Annotated[Path, typer.Argument(metavar="OUT.tar")],
+    sign_key: Annotated[Path | None, typer.Option(help="Ed25519 private key, PEM.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one signed offline archive to install or update from without a network."""
+    from leadapron.app.cli.bundle import bundle_command
+
+    with reporting(as_json):
+        bundle_command(target, sign_key, as_json)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

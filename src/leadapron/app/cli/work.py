@@ -1,0 +1,148 @@
+"""What the file commands do to one file's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, HTJ2KLossless, HTJ2KLosslessRPCL
+
+from leadapron.app.cli.files import Work
+from leadapron.app.settings import state_home
+from leadapron.deid import MemoryVault, Profile
+from leadapron.edge import Protector, read_part10, write_part10
+from leadapron.model import BadInput, Region, RegionMap
+from leadapron.seal import CentreKeyPair, CentrePublicKey, is_sealed
+from leadapron.store.keys import FileKeyStore
+
+FILE_KEYS = "files"
+CENTRE_PRIVATE, CENTRE_PUBLIC, PSEUDONYM = "centre-private", "centre-public", "pseudonym"
+
+
+def keystore(keys: Path | None, target: Path) -> FileKeyStore:
+    """Open the keys of the file commands; never below the output."""
+    folder = keys or state_home() / FILE_KEYS / "keys"
+    output = target if target.suffix == "" else target.parent
+    if keys is None or target.suffix == "":
+        return FileKeyStore(folder, data_dir=output)
+    return FileKeyStore(folder)
+
+
+def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> Work:
+    """Return the work of `protect`."""
+    from leadapron.anatomy import Segmenter
+
+    store = keystore(keys, target)
+    protector = Protector(
+        profile=Profile.gateway(),
+        vault=MemoryVault(store.create(PSEUDONYM)),
+        segmenter=Segmenter.load(),
+        keys=_public(store),
+    )
+    recode = _recoder(transfer_syntax)
+
+    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
+        made = protector.protect(read_part10(data))
+        return write_part10(recode(made.dataset)), {
+            "sop_instance": str(made.dataset.SOPInstanceUID),
+            "regions": {
+                r.value: round(made.region_map.score(r), 3) for r in made.region_map.regions
+            },
+            "in_domain": made.region_map.in_domain,
+            "reasons": list(made.region_map.reasons),
+            "timings_ms": made.timings,
+            "deid": made.report.as_dict(),
+        }
+
+    return work
+
+
+def deidentifying(keys: Path | None, target: Path, profile: str) -> Work:
+    """Return the work of `deidentify`: no network, no seal."""
+    from leadapron.edge import deidentify_film
+
+    vault = MemoryVault(keystore(keys, target).create(PSEUDONYM))
+    chosen = Profile.of(profile)
+
+    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
+        clean, report = deidentify_film(read_part10(data), chosen, vault)
+        return write_part10(clean), {
+            "sop_instance": str(clean.SOPInstanceUID),
+            "deid": report.as_dict(),
+        }
+
+    return work
+
+
+def unsealing(keys: Path | None, target: Path, regions: str | None) -> Work:
+    """Return the work of `unseal`."""
+    from leadapron.seal.unsealing import unseal
+
+    store = keystore(keys, target)
+    if CENTRE_PRIVATE not in store.names():
+        raise BadInput(
+            f"the keys folder {store.path} holds no private key",
+            remedy="give the --keys DIR that `leadapron protect` used",
+            code="no-key",
+        )
+    pair = CentreKeyPair.from_bytes(store.get(CENTRE_PRIVATE))
+    wanted = None if regions is None else frozenset(_region(n) for n in regions.split(",") if n)
+
+    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
+        dataset = read_part10(data)
+        if not is_sealed(dataset):
+            raise BadInput("the file is not sealed", remedy="give a file that `protect` made")
+        opened = unseal(dataset, pair, wanted)
+        shown = "all" if wanted is None else sorted(r.value for r in wanted)
+        return write_part10(opened), {"regions": shown}
+
+    return work
+
+
+def _scores(region_map: RegionMap) -> dict[str, float]:
+    return {r.value: round(region_map.score(r), 3) for r in region_map.regions}
+
+
+def _recoder(transfer_syntax: str | None) -> Callable[[Dataset], Dataset]:
+    """Return what puts the flat stored picture into the transfer syntax asked for."""
+    if transfer_syntax in {None, HTJ2KLossless}:
+        return lambda dataset: dataset
+    if transfer_syntax == HTJ2KLosslessRPCL:
+        return _relabel_rpcl
+    if transfer_syntax == ExplicitVRLittleEndian:
+        return _native
+    raise BadInput(
+        f"cannot write transfer syntax {transfer_syntax}",
+        remedy=f"use {HTJ2KLossless}, {HTJ2KLosslessRPCL} or {ExplicitVRLittleEndian}",
+        code="unknown-transfer-syntax",
+    )
+
+
+def _native(dataset: Dataset) -> Dataset:
+    dataset.decompress(generate_instance_uid=False)
+    return dataset
+
+
+def _relabel_rpcl(dataset: Dataset) -> Dataset:
+    """Our codestreams are in RPCL order with TLM markers already (PS3.5 A.4.11)."""
+    dataset.file_meta.TransferSyntaxUID = HTJ2KLosslessRPCL
+    return dataset
+
+
+def _region(name: str) -> Region:
+    try:
+        return Region(name.strip())
+    except ValueError:
+        raise BadInput(
+            f"no region is called '{name}'", remedy=f"there are: {', '.join(Region)}"
+        ) from None
+
+
+def _public(store: FileKeyStore) -> CentrePublicKey:
+    if CENTRE_PRIVATE not in store.names():
+        pair = CentreKeyPair.generate()
+        store.put(CENTRE_PUBLIC, pair.public.to_bytes())
+        store.put(CENTRE_PRIVATE, pair.to_bytes())
+    return CentrePublicKey.from_bytes(store.get(CENTRE_PUBLIC))

@@ -1,0 +1,1 @@
+"""`leadapron demo`: the whole main job on a real film."""
