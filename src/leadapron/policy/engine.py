@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from leadapron.model import (
     AccessRequest,
@@ -29,7 +30,7 @@ from leadapron.policy.translation import (
     is_emergency,
 )
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 _SHOWS_PIXELS = frozenset({Action.VIEW, Action.EXPORT})
 _ABOUT_NO_ORDER = frozenset({Action.TRACE})
@@ -101,7 +102,7 @@ class Engine:
             decision = self._ruled(request, self._decided(request))
         except Exception as error:
             # Values may be a patient's: the log gets the kind of error only.
-            _log.error("policy.no-decision error=%s", type(error).__name__)
+            _log.error("policy.no-decision", error=type(error).__name__)
             decision = _refusal([reason("no-decision")])
         return replace(decision, policy_version=self.policy_version)
 
@@ -110,7 +111,7 @@ class Engine:
         try:
             judged = self._judge(request)
         except Exception as error:
-            _log.error("policy.no-decision error=%s", type(error).__name__)
+            _log.error("policy.no-decision", error=type(error).__name__)
             return ()
         return tuple(j.candidate.order for j in judged if j.allowed and j.candidate.order)
 
@@ -122,7 +123,7 @@ class Engine:
         if request.action is Action.SEARCH:
             return Decision(True, reasons=(reason("search-limited", count=str(len(carrying))),))
         if request.action is Action.TRACE:
-            return Decision(True, reasons=(reason("trace-permitted", case=request.case),))
+            return Decision(True, reasons=(reason("trace-permitted"),))
         best = min(carrying, key=lambda item: _preference(request, item.candidate))
         return self._granted(request, best.candidate)
 
@@ -218,7 +219,7 @@ def decide(request: AccessRequest) -> Decision:
     try:
         engine = default_engine()
     except Exception as error:
-        _log.error("policy.engine-unavailable error=%s", type(error).__name__)
+        _log.error("policy.no-engine", error=type(error).__name__)
         return _refusal([reason("no-decision")])
     return engine.decide(request)
 
