@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 from io import BytesIO
 
-import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
-from pydicom.uid import ExplicitVRBigEndian
 from pydicom.valuerep import DSfloat
 
 from leadapron.seal.block import CREATOR, GROUP
-from leadapron.seal.pixels import PixelFormat, transfer_syntax
+from leadapron.seal.pixels import PixelFormat
 
 _PIXEL_DATA_GROUP = 0x7FE0
 _OVERLAYS = range(0x6000, 0x6100)
@@ -40,7 +38,6 @@ _PIXEL = (
 )  # fmt: skip
 _CONTEXT = (0x00080005, 0x00280100, 0x00280103)
 _BINARY = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
-_SWAPPED = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _LONG_TEXT = 1024
 
 
@@ -129,25 +126,6 @@ def decode(data: bytes) -> Dataset:
     for element in ds:  # parse every value now, while its errors can still be caught
         str(element.VR)
     return ds
-
-
-def to_little_endian(ds: Dataset) -> None:
-    """Swap the bytes of word values of a big-endian `ds` in place: pydicom leaves them.
-
-    Pixel Data is left alone too.
-    """
-    if transfer_syntax(ds) == ExplicitVRBigEndian:
-        _swap(ds)
-
-
-def _swap(ds: Dataset) -> None:
-    for element in ds:
-        if element.VR == "SQ":
-            for item in element.value:
-                _swap(item)
-        elif element.VR in _SWAPPED and int(element.tag) != 0x7FE00010 and element.value:
-            words = np.frombuffer(element.value, f"u{_SWAPPED[element.VR]}")
-            element.value = words.byteswap().tobytes()
 
 
 def _keep(ds: Dataset, tag: int, part: Dataset) -> None:

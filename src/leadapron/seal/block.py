@@ -35,6 +35,9 @@ _ELEMENTS = {
     CIPHERTEXT: ("OB", "Cell Ciphertext"),
 }
 
+_IN_ITEM = frozenset({FRAME, CELL, CIPHERTEXT})
+_IN_OBJECT = frozenset(_ELEMENTS) - _IN_ITEM
+
 # Without a VR in the stream (Implicit VR) pydicom would read the sequence as bytes.
 add_private_dict_entries(
     CREATOR,
@@ -104,6 +107,7 @@ def read_block(ds: Dataset) -> Block:
         raise tampered("it carries two seals")
     try:
         source = ds.private_block(GROUP, CREATOR)
+        _refuse_strangers(ds, creators[0], _IN_OBJECT)
         return Block(
             suite=Suite(_text(source, SUITE)),
             profile=_text(source, PROFILE),
@@ -122,10 +126,22 @@ def _cells(items: Any) -> Iterator[CellItem]:
         raise TypeError("not a sequence")
     for item in items:
         source = item.private_block(GROUP, CREATOR)
+        _refuse_strangers(item, _creators(item)[0], _IN_ITEM, alone=True)
         frame, cell = source[FRAME].value, source[CELL].value
         if not isinstance(frame, int) or not isinstance(cell, int):
             raise TypeError("not a number")
         yield CellItem(frame, cell, _bytes(source, CIPHERTEXT))
+
+
+def _refuse_strangers(
+    ds: Dataset, creator: int, known: frozenset[int], alone: bool = False
+) -> None:
+    """Raise ValueError for what this format does not define: it could hold a picture."""
+    for tag in list(ds.keys()):
+        ours = tag.group == GROUP and tag.element >> 8 == creator
+        reserved = tag.group == GROUP and tag.element == creator
+        if (ours and tag.element & 0xFF not in known) or (alone and not ours and not reserved):
+            raise ValueError("an element that the format does not define")
 
 
 def _item(cell: CellItem) -> Dataset:

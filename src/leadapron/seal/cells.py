@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from leadapron.model import Region
-from leadapron.seal.codec import canonical, encode_htj2k
+from leadapron.seal.codec import encode_htj2k
 from leadapron.seal.pixels import PixelFormat, Words
 from leadapron.seal.suite import padded, tampered
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice]
+S = TypeVar("S")
+T = TypeVar("T")
+
+MAX_THREADS = 4
 
 JPEG_LS, HTJ2K, PACKED, CODESTREAM = 1, 2, 3, 4
 WHOLE_BOX, PACKED_ROWS = 0, 1
@@ -89,10 +95,10 @@ def whole_frame(fmt: PixelFormat) -> Cell:
 
 def pack(fmt: PixelFormat, words: Words, cells: list[Cell]) -> Iterator[bytes]:
     """Yield the padded plaintext of each cell of one frame."""
-    domain = VALUES if canonical(fmt, words) and fmt.bits_allocated in {8, 16} else RAW_WORDS
+    domain = VALUES if fmt.canonical(words) and fmt.bits_allocated in {8, 16} else RAW_WORDS
     samples = _to_samples(fmt, words) if domain == VALUES else words
-    for cell in cells:
-        coding, data = _code(samples[cell.box], cell.mask)
+    coded = spread(lambda c: _code(samples[c.box], c.mask), cells)
+    for cell, (coding, data) in zip(cells, coded, strict=True):
         mask = b"" if cell.mask is None else _pack_mask(cell.mask)
         rows, columns = cell.box
         head = _HEADER.pack(
@@ -137,6 +143,21 @@ def unpack(fmt: PixelFormat, plaintext: bytes) -> OpenedCell:
         return _unpack(fmt, plaintext)
     except (struct.error, ValueError, zlib.error, RuntimeError) as exc:
         raise tampered("a cell's plaintext is malformed") from exc
+
+
+def spread(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """Return `work` of each item, in order; the codecs let threads run side by side."""
+    workers = min(len(items), MAX_THREADS, _cores())
+    if workers < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(workers, thread_name_prefix="seal") as pool:
+        return list(pool.map(work, items))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _unpack(fmt: PixelFormat, plaintext: bytes) -> OpenedCell:

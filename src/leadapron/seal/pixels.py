@@ -51,7 +51,7 @@ class PixelFormat:
                 columns=int(ds.Columns),
                 frames=int(ds.get("NumberOfFrames") or 1),
                 samples=int(ds.get("SamplesPerPixel") or 1),
-                photometric=str(ds.PhotometricInterpretation),
+                photometric=_colour(ds),
                 planar=int(ds.get("PlanarConfiguration") or 0),
                 bits_allocated=int(ds.BitsAllocated),
                 bits_stored=int(ds.get("BitsStored") or ds.BitsAllocated),
@@ -130,11 +130,23 @@ class PixelFormat:
         spare = self.bits_allocated - self.bits_stored
         up = max(self.bits_allocated - 1 - self.high_bit, 0)
         kind = np.dtype(f"i{planes.itemsize}") if self.signed else planes.dtype
-        if spare == 0:
+        if spare == 0 or self.canonical(words):
             return planes.view(kind)
         moved = (planes << np.array(up, planes.dtype)).view(kind)
         made: npt.NDArray[Any] = moved >> np.array(spare, kind)
         return made
+
+    def canonical(self, words: Words) -> bool:
+        """Return whether the bits above Bits Stored are zero, or the sign of a signed value."""
+        if self.bits_stored == self.bits_allocated:
+            return True
+        if not self.aligned:
+            return False
+        if not self.signed:
+            return int(words.max()) < 1 << self.bits_stored
+        values = words.view(f"i{words.itemsize}")
+        half = 1 << (self.bits_stored - 1)
+        return -half <= int(values.min()) and int(values.max()) < half
 
     def unstacked(self, words: Words) -> npt.NDArray[Any]:
         """Return words as (rows, columns) or (rows, columns, samples)."""
@@ -189,6 +201,12 @@ class PixelFormat:
                 remedy="the header is damaged or this is no radiograph; check Rows and Columns",
                 code="too-large",
             )
+
+
+def _colour(ds: Dataset) -> str:
+    name = str(ds.PhotometricInterpretation)
+    # Decoders hand subsampled chroma out at full size.
+    return "YBR_FULL" if name == _SUBSAMPLED and transfer_syntax(ds).is_encapsulated else name
 
 
 def transfer_syntax(ds: Dataset) -> Any:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydicom.uid import HTJ2KLossless
+
 from leadapron.model import ANATOMY, BadInput, Region
+from leadapron.seal.codec import lossless_syntax
 from leadapron.seal.suite import Suite
 
 FULL = "FULL"
@@ -20,17 +23,20 @@ class SealPolicy:
         profile: ``full`` seals every pixel, background included (the default at rest);
             ``regions`` seals only `regions` and leaves the rest readable.
         regions: what the profile ``regions`` seals; by default all anatomy.
+        transfer_syntax: of the stored picture; HTJ2K Lossless (.201) unless told otherwise.
         suite: AES-256-GCM with SHA-256, or SM4-GCM with SM3.
     """
 
     profile: str = "full"
     regions: frozenset[Region] = field(default=ANATOMY)
     suite: Suite = Suite.AES256_GCM
+    transfer_syntax: str = HTJ2KLossless
 
     def __post_init__(self) -> None:
         """Refuse an unknown profile, suite or region name."""
         if self.profile not in {"full", "regions"}:
             raise BadInput(f"no seal profile '{self.profile}'", remedy="use 'full' or 'regions'")
+        lossless_syntax(self.transfer_syntax)
         object.__setattr__(self, "regions", as_regions(self.regions))
         object.__setattr__(self, "suite", Suite(self.suite))
 

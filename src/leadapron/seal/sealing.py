@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.uid import ExplicitVRLittleEndian
 
 from leadapron.model import BadInput, Conflict, Region, RegionMap
 from leadapron.seal import attributes, cells
 from leadapron.seal.block import Block, CellItem, has_block, write_block
 from leadapron.seal.cells import Cell, Mask
-from leadapron.seal.codec import can_store_htj2k, canonical, set_pixels
+from leadapron.seal.codec import can_store_htj2k, lossless_syntax, set_pixels, to_little_endian
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CODESTREAM, PIXELS, CellRecord, FrameRecord, Manifest
 from leadapron.seal.pixels import PixelFormat, Words, read_words, transfer_syntax
@@ -91,12 +92,13 @@ def _assemble(
 ) -> Dataset:
     made = copy.deepcopy(ds)
     made.preamble = bytes(128)
-    attributes.to_little_endian(made)
+    to_little_endian(made)
     taken = attributes.strip(made)
     stored = _stored_format(fmt, how.code)
     _describe(made, stored)
-    readable = how.code == FULL or all(canonical(stored, f.stored) for f in frames)
-    set_pixels(made, stored, [f.stored for f in frames], htj2k=readable)
+    readable = how.code == FULL or all(stored.canonical(f.stored) for f in frames)
+    syntax = lossless_syntax(how.transfer_syntax if readable else ExplicitVRLittleEndian)
+    set_pixels(made, stored, [f.stored for f in frames], syntax)
     context = Context(how.suite, how.code, _uid(ds), fmt.rows, fmt.columns)
     dek = os.urandom(DEK_BYTES)
     items, records = _encrypt_cells(context, dek, frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from leadapron.model import BadInput, NotFound, Region
 from leadapron.seal import attributes
 from leadapron.seal.block import remove_block
-from leadapron.seal.cells import Mask, unpack, unpack_codestream
+from leadapron.seal.cells import Mask, spread, unpack, unpack_codestream
 from leadapron.seal.codec import set_codestreams, set_pixels, set_transfer_syntax
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CODESTREAM, CellRecord, Manifest
@@ -60,8 +60,25 @@ class _Raster:
     def granted(self) -> Mask:
         return np.not_equal(self.signature, 0)
 
-    def masks(self, regions: Iterable[Region]) -> dict[Region, Mask]:
-        return {r: self.signature & _bit(r) != 0 for r in regions}
+
+class _RegionMasks(Mapping[Region, Mask]):
+    """The masks of granted regions, made when asked for."""
+
+    def __init__(self, signature: npt.NDArray[np.uint16], regions: frozenset[Region]) -> None:
+        self._signature = signature
+        self._regions = tuple(r for r in Region if r in regions)
+
+    def __getitem__(self, region: Region) -> Mask:
+        if region not in self._regions:
+            raise KeyError(region)
+        mask: Mask = np.not_equal(self._signature & _bit(Region(region)), 0)
+        return mask
+
+    def __iter__(self) -> Iterator[Region]:
+        return iter(self._regions)
+
+    def __len__(self) -> int:
+        return len(self._regions)
 
 
 def unseal(ds: Dataset, keys: SealKeys, regions: Iterable[str] | None = None) -> Dataset:
@@ -89,7 +106,7 @@ def unseal(ds: Dataset, keys: SealKeys, regions: Iterable[str] | None = None) ->
         _check_frame(manifest, number, wanted, raster)
         frames.append(raster.words)
     made = _restored(ds, manifest, everything=wanted is None)
-    set_pixels(made, fmt, frames, htj2k=False)
+    set_pixels(made, fmt, frames)
     made["PixelData"].VR = manifest.vr
     set_transfer_syntax(made, _native_syntax(manifest))
     return made
@@ -115,7 +132,7 @@ def open_frame(
         return _open_codestream(ds, opened, frame, granted)
     raster = _compose(opened, frame, wanted, _stored_words(ds, manifest))
     _check_frame(manifest, frame, wanted, raster)
-    masks = raster.masks(granted & _regions_of(manifest, frame))
+    masks = _RegionMasks(raster.signature, granted & _regions_of(manifest, frame))
     return _frame(fmt, fmt.values(raster.words), raster.granted, masks, fmt.photometric)
 
 
@@ -127,8 +144,9 @@ def _compose(
     signature = np.zeros((fmt.rows, fmt.columns), np.uint16)
     if wanted is None:
         signature |= _GRANTED
-    for record in _chosen(opened.manifest, frame, wanted):
-        cell = unpack(fmt, opened.plaintext(record))
+    chosen = _chosen(opened.manifest, frame, wanted)
+    opened_cells = spread(lambda r: unpack(fmt, opened.plaintext(r)), chosen)
+    for record, cell in zip(chosen, opened_cells, strict=True):
         mark = _GRANTED
         for region in record.regions:
             mark |= _bit(region)
@@ -188,7 +206,7 @@ def _stored_words(ds: Dataset, manifest: Manifest) -> list[Words]:
         raise tampered("its stored picture can't be read") from exc
     if digests != [f.stored_sha256 for f in manifest.frames]:
         raise tampered("its stored picture is not the one that sealing left")
-    return frames
+    return [] if manifest.profile == FULL else frames
 
 
 def _restored(ds: Dataset, manifest: Manifest, everything: bool) -> Dataset:
@@ -213,7 +231,7 @@ def _unseal_codestreams(ds: Dataset, opened: Unlocked, wanted: frozenset[Region]
         made.PhotometricInterpretation = flat.photometric
         if flat.samples > 1:
             made.PlanarConfiguration = flat.planar
-        set_pixels(made, flat, [flat.flat()] * flat.frames, htj2k=False)
+        set_pixels(made, flat, [flat.flat()] * flat.frames)
         return made
     frames = [_codestream(opened, n) for n in range(1, manifest.format.frames + 1)]
     set_codestreams(made, frames, manifest.transfer_syntax)
