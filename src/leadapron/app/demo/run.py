@@ -70,17 +70,19 @@ class Demo:
     def __init__(self, running: Running) -> None:
         self.running = running
         self.here = running.instance
+        self.story = Story()
         self.http = httpx2.Client(base_url=running.url, timeout=60, trust_env=False)
 
     def play(self, told: Callable[[int, str], None]) -> dict[str, Any]:
         """Run every step; `told(number, title)` hears of each before it starts."""
-        story, steps, started = Story(), [], time.perf_counter()
+        steps: list[dict[str, Any]] = []
+        started = time.perf_counter()
         for number, (title, step) in enumerate(STEPS):
             told(number, title)
             start = time.perf_counter()
             outcome: dict[str, Any] = {"step": title}
             try:
-                outcome |= {"ok": True, **step(self, story)}
+                outcome |= {"ok": True, **step(self, self.story)}
             except LeadApronError as error:
                 outcome |= {"ok": False, "error": error.as_dict()}
             outcome["ms"] = round((time.perf_counter() - start) * 1000)
