@@ -17,6 +17,7 @@ from leadapron.model import (
     Obligations,
     Order,
     Reason,
+    Region,
 )
 from leadapron.policy import resources
 from leadapron.policy.needs import Grant, NeedModel, default_model
@@ -99,7 +100,8 @@ class Engine:
     def decide(self, request: AccessRequest) -> Decision:
         """Return the decision. Never raises: what cannot be judged is refused."""
         try:
-            decision = self._ruled(request, self._decided(request))
+            known = _normal(request)
+            decision = self._ruled(known, self._decided(known))
         except Exception as error:
             # Values may be a patient's: the log gets the kind of error only.
             _log.error("policy.no-decision", error=type(error).__name__)
@@ -109,7 +111,7 @@ class Engine:
     def carrying(self, request: AccessRequest) -> tuple[Order, ...]:
         """Return the orders among the request's that carry it; none if it cannot be judged."""
         try:
-            judged = self._judge(request)
+            judged = self._judge(_normal(request))
         except Exception as error:
             _log.error("policy.no-decision", error=type(error).__name__)
             return ()
@@ -144,7 +146,7 @@ class Engine:
         if is_emergency(request):
             whole = Grant(request.available)
             return [Candidate(None, False, False, whole, _asked(request, whole))]
-        if not request.orders or request.action in _ABOUT_NO_ORDER:
+        if len(request.orders) == 0 or request.action in _ABOUT_NO_ORDER:
             return [Candidate(None, False, False, Grant(), request.regions)]
         return [self._candidate(request, order) for order in request.orders]
 
@@ -224,7 +226,16 @@ def decide(request: AccessRequest) -> Decision:
     return engine.decide(request)
 
 
-def _asked(request: AccessRequest, grant: Grant) -> frozenset[Any]:
+def _normal(request: AccessRequest) -> AccessRequest:
+    """Return the request with region names as regions; an unknown name raises."""
+    return replace(
+        request,
+        regions=frozenset(Region(region) for region in request.regions),
+        available=frozenset(Region(region) for region in request.available),
+    )
+
+
+def _asked(request: AccessRequest, grant: Grant) -> frozenset[Region]:
     """Return what would be shown; asking for nothing granted goes to the guards as asked."""
     if not request.regions:
         return grant.regions
