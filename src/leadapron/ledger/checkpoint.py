@@ -17,6 +17,7 @@ from leadapron.model import IntegrityFailure
 
 _LARGEST_NOTE = 1 << 18
 _MOST_SIGNATURES = 64
+_LARGEST_SIZE = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class Checkpoint:
         origin, size, root, *rest = (text if separator else note.removesuffix("\n")).split("\n")
         head = TreeHead(origin, int(size), base64.b64decode(root, validate=True))
         lines = tail.splitlines() if separator else []
-        if rest or not origin or head.size < 0 or len(head.root) != HASH_SIZE:
+        if rest or not origin or len(origin.encode()) > 255 or len(head.root) != HASH_SIZE:
             raise ValueError
-        if len(lines) > _MOST_SIGNATURES:
+        if not 0 <= head.size <= _LARGEST_SIZE or len(lines) > _MOST_SIGNATURES:
             raise ValueError
         return cls(head, tuple(_parse_signature(line) for line in lines))
 

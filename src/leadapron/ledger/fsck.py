@@ -33,6 +33,7 @@ from leadapron.ledger.tree import Frontier, complete_root, fold, leaf_hash, peak
 from leadapron.model import BadInput, LeadApronError
 
 _TEMPORARY = re.compile(r"checkpoint\.[0-9a-f]{12}\.tmp")
+_TILE_FOLDER = re.compile(r"tile(/(entries|\d{1,2})(/x\d{3})*(/\d{3}\.p)?)?")
 _MOST_PROBLEMS = 100
 _UNFINISHED = (
     "an append was not finished: start the service (or open the ledger) once, then verify again"
@@ -112,17 +113,19 @@ def _verify(path: Path, vkeys: list[str], seen: str | os.PathLike[str] | None) -
         checkpoint = Checkpoint.parse(snapshot.read(CHECKPOINT))
     except LeadApronError as error:
         return FsckReport(False, problems=(error.message,))
-    check = _Check(snapshot, checkpoint.head, remembered)
+    check = _Check(snapshot, checkpoint.head, remembered.head if remembered else None)
     check.problems += checkpoint.problems(parse_vkeys(vkeys))
     if seen and remembered is None and checkpoint.head.size:
         check.problems.append("the memory of the last checkpoint is missing")
     check.run()
+    unfinished = bool(check.leftovers) and not check.problems
+    problems = [_UNFINISHED] * unfinished + check.problems + check.leftovers
     return FsckReport(
-        not check.problems,
+        not problems,
         checkpoint.head.size,
         checkpoint.head.root,
-        tuple(check.problems[:_MOST_PROBLEMS]),
-        check.unfinished,
+        tuple(problems[:_MOST_PROBLEMS]),
+        unfinished,
         checkpoint.head.origin,
         tuple(f"{v.name} ({v.algorithm})" for v in parse_vkeys(vkeys)),
     )
@@ -130,21 +133,25 @@ def _verify(path: Path, vkeys: list[str], seen: str | os.PathLike[str] | None) -
 
 @dataclass
 class _Check:
-    """Recomputes the tree row by row and notes what differs."""
+    """Recomputes the tree row by row and notes what differs.
+
+    `leftovers` are the differences that a killed append explains: at or past the newest files.
+    """
 
     snapshot: Snapshot
     head: TreeHead
     remembered: TreeHead | None
     problems: list[str] = field(default_factory=list)
-    unfinished: bool = False
+    leftovers: list[str] = field(default_factory=list)
     root_then: bytes | None = None
 
     def run(self) -> None:
-        """Fill `problems`."""
-        missing = self._check_files()
-        if len(missing) > _MOST_PROBLEMS:
-            # A checkpoint with an absurd size must not make us walk it.
+        """Fill `problems` and `leftovers`."""
+        # A checkpoint with an absurd size must not make us walk it.
+        if self.head.size > (len(self.snapshot.files) + 1) * WIDTH:
+            self.problems.append("the checkpoint counts more entries than the files can hold")
             return
+        self._check_files()
         root = self._check_tree()
         if root != self.head.root:
             self.problems.append("the entries do not hash to the checkpoint's root")
@@ -152,28 +159,40 @@ class _Check:
             problem = contradiction(self.remembered, self.head, self.root_then)
             self.problems += [problem] if problem else []
 
-    def _check_files(self) -> set[str]:
-        if self.head.size > (len(self.snapshot.files) + 1) * WIDTH:
-            self.problems.append("the checkpoint counts more entries than the files can hold")
-            return {str(n) for n in range(_MOST_PROBLEMS + 1)}
+    def _check_files(self) -> None:
         expected = {path for path, *_ in expected_files(self.head.size)} | {CHECKPOINT}
-        missing, extra = expected - self.snapshot.files, self.snapshot.files - expected
-        self.unfinished = bool(extra) and all(map(self._may_be_left, extra | missing))
-        if self.unfinished:
-            self.problems.append(_UNFINISHED)
-        self.problems += [f"{name} is missing" for name in sorted(missing)]
-        self.problems += [f"{name} does not belong to the log" for name in sorted(extra)]
+        for name in sorted(expected - self.snapshot.files):
+            self._note(f"{name} is missing", self._grown(name) is not None)
+        for name in sorted(self.snapshot.files - expected):
+            self._note(f"{name} does not belong to the log", self._may_be_left(name))
         self.problems += [f"{name} is no regular file" for name in sorted(self.snapshot.odd)]
-        strange = self.snapshot.folders ^ expected_folders(expected)
-        self.problems += [f"the folder {name} is too much or missing" for name in sorted(strange)]
-        return missing
+        folders = expected_folders(expected)
+        for name in sorted(self.snapshot.folders - folders):
+            text = f"the folder {name} does not belong to the log"
+            self._note(text, _TILE_FOLDER.fullmatch(name) is not None)
+        if "tile" not in self.snapshot.folders:
+            self.problems.append("the folder tile is missing")
+
+    def _note(self, text: str, explained: bool) -> None:
+        (self.leftovers if explained else self.problems).append(text)
 
     def _may_be_left(self, name: str) -> bool:
         parsed = parse_path(name)
         if parsed is None:
             return bool(_TEMPORARY.fullmatch(name))
-        row, index, _ = parsed
+        return self._at_edge(parsed[0], parsed[1])
+
+    def _at_edge(self, row: int, index: int) -> bool:
         return index >= items_in(row, self.head.size) // WIDTH
+
+    def _grown(self, name: str) -> str | None:
+        """Return the name under which a killed append left the partial file `name`, if it did."""
+        parsed = parse_path(name)
+        if parsed is None or not self._at_edge(parsed[0], parsed[1]):
+            return None
+        row, index, width = parsed
+        names = (tile_path(row, index, w) for w in range(width + 1, WIDTH + 1))
+        return next((grown for grown in names if grown in self.snapshot.files), None)
 
     def _check_tree(self) -> bytes:
         """Return the root over all entries; compare every tile on the way."""
@@ -201,17 +220,22 @@ class _Check:
             width = min(WIDTH, self.head.size - index * WIDTH)
             name = tile_path(ENTRIES, index, width)
             data = self._read(name)
-            entries, used = decode_bundle(data)
-            if data and (used != len(data) or len(entries) != width):
-                self.problems.append(f"{name} is cut or damaged")
-            leaves = [leaf_hash(entry) for entry in entries[:width]]
+            entries, used = decode_bundle(data, width)
+            if used != len(data) or len(entries) != width:
+                grown = len(entries) == width and self._at_edge(ENTRIES, index)
+                self._note(f"{name} is cut, grown or damaged", grown)
+            leaves = [leaf_hash(entry) for entry in entries]
             # A hole keeps its place, so that what follows is still compared at its own index.
             yield index, leaves + [bytes(32)] * (width - len(leaves))
 
     def _compare(self, row: int, index: int, hashes: list[bytes]) -> None:
         name = tile_path(row, index, len(hashes))
-        stored = self._read(name)
-        if stored == b"".join(hashes) or not stored:
+        expected, stored = b"".join(hashes), self._read(name)
+        if stored == expected:
+            return
+        grown = stored.startswith(expected) or expected.startswith(stored)
+        if grown and self._at_edge(row, index):
+            self._note(f"{name} is cut or grown", True)
             return
         wrong = [i for i, item in enumerate(hashes) if stored[32 * i : 32 * i + 32] != item]
         first = index * WIDTH + wrong[0] if wrong else 0
@@ -232,13 +256,12 @@ class _Check:
         return above
 
     def _read(self, name: str) -> bytes:
-        """Return a file's bytes; none for one that is missing, which was noted already."""
-        if name not in self.snapshot.files:
+        """Return a file's bytes, also under the name a killed append gave it; none if missing."""
+        known = name if name in self.snapshot.files else self._grown(name)
+        if known is None:
             return b""
         try:
-            data = self.snapshot.read(name)
+            return self.snapshot.read(known)
         except OSError:
-            data = b""
-        if not data:
-            self.problems.append(f"{name} is empty or cannot be read")
-        return data
+            self.problems.append(f"{known} cannot be read")
+            return b""

@@ -1,9 +1,10 @@
 """Appending to the folder so that a kill or a power cut at any point loses nothing acknowledged.
 
-A commit is: append to the partial files in place, entries fsynced; rename each to its new width;
-replace the checkpoint durably; remember it durably. The checkpoint is the only authority: whatever
-lies beyond it was never acknowledged, and `recover` takes it off again. Partial hash tiles are not
-fsynced: they follow from what is, and `recover` computes them anew.
+A commit is: append to the partial files in place and rename each to its new width; fsync the
+entries; replace the checkpoint; remember it durably outside. The newest signed checkpoint is the
+only authority: whatever lies beyond it was never acknowledged, and `recover` takes it off again.
+Two waits for the disk a commit, because what follows from other bytes is not fsynced: partial hash
+tiles are computed anew, and a checkpoint that a power cut took back is in the memory.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Writer:
         self._signer = signer
         self._origin = origin
         self._memory = memory
+        self._unsynced_files: set[Path] = set()
+        self._unsynced_folders: set[Path] = set()
         with durable.storage_errors(f"cannot open the log at {folder}"):
             durable.make_folder(folder / "tile")
             self._lock = lock_for_writing(folder)
@@ -90,17 +93,12 @@ class Writer:
             durable.sweep(self.folder)
             snapshot = Snapshot(self.folder)
             snapshot.walk()
-            self._load_checkpoint(snapshot)
-            head = self.checkpoint.head
             remembered = self._memory.load() if self._memory else None
-            if self._memory and remembered and remembered.size > head.size:
-                check_memory(remembered, head, self.folder)
+            self._load_checkpoint(snapshot, remembered)
             self._load_edges(snapshot)
             self._settle(snapshot)
             if self._memory:
-                check_memory(remembered, head, self.folder)
-                if remembered != head:
-                    self._memory.store(self.checkpoint)
+                self._check_memory(remembered)
 
     def commit(self, entries: list[bytes]) -> list[bytes]:
         """Append entries durably, sign and remember the new tree head; return the leaf hashes.
@@ -112,6 +110,7 @@ class Writer:
         with locked(self.folder, exclusive=True):
             self._extend(ENTRIES, [encode_entry(entry) for entry in entries])
             self._extend(0, hashes)
+            self._sync()
             for leaf in hashes:
                 self._frontier.push(leaf)
             size = self._frontier.size
@@ -120,10 +119,25 @@ class Writer:
 
     def _publish(self, head: TreeHead) -> None:
         checkpoint = Checkpoint.sign(head, self._signer, int(time.time()))
-        durable.replace_file(self.folder / CHECKPOINT, checkpoint.to_bytes())
+        self._store(checkpoint)
         if self._memory:
             self._memory.store(checkpoint)
         self.checkpoint = checkpoint
+
+    def _store(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint file; it need not be durable if the memory will be."""
+        durable.replace_file(
+            self.folder / CHECKPOINT, checkpoint.to_bytes(), sync=self._memory is None
+        )
+
+    def _sync(self) -> None:
+        """Wait until what the commit wrote, and the names of it, are on the disk."""
+        for path in self._unsynced_files:
+            _fsync(path)
+        for path in self._unsynced_folders:
+            durable.sync_folder(path)
+        self._unsynced_files.clear()
+        self._unsynced_folders.clear()
 
     def _extend(self, row: int, items: list[bytes]) -> None:
         """Add items to a row; a tile that becomes full passes its root to the level above."""
@@ -148,36 +162,53 @@ class Writer:
         source = self.folder / tile_path(row, index, edge.width) if edge.width else target
         if not edge.width:
             durable.make_folder(target.parent)
-        _append(source, len(edge.data), data, sync=row == ENTRIES or width == WIDTH)
+        _append(source, len(edge.data), data)
         if source != target:
             source.rename(target)
-        if width == WIDTH or not edge.width:
-            durable.sync_folder(target.parent)
         if width == WIDTH and edge.width:
             source.parent.rmdir()
-            durable.sync_folder(target.parent)
+        if row == ENTRIES or width == WIDTH:
+            self._unsynced_files.add(target)
+        if width == WIDTH or not edge.width:
+            self._unsynced_folders.add(target.parent)
+        self._unsynced_folders.discard(source.parent if width == WIDTH else Path())
         edge.data += data
         edge.width = width
 
-    def _load_checkpoint(self, snapshot: Snapshot) -> None:
-        if CHECKPOINT not in snapshot.files:
-            remembered = self._memory.load() if self._memory else None
-            if snapshot.files or (remembered and remembered.size):
-                raise IntegrityFailure(
-                    f"the log at {self.folder} has no checkpoint",
-                    remedy="it was deleted: restore the log from a copy",
-                )
+    def _load_checkpoint(self, snapshot: Snapshot, remembered: Checkpoint | None) -> None:
+        """Take the newest checkpoint; the file's may be older than the memory's after a cut."""
+        note = (self.folder / CHECKPOINT).read_bytes() if CHECKPOINT in snapshot.files else b""
+        if note.strip(b"\0"):
+            stored = Checkpoint.parse(note)
+            self._check_checkpoint(stored)
+        elif remembered is None and not snapshot.files - {CHECKPOINT}:
             self._publish(TreeHead(self._origin, 0, EMPTY_ROOT))
             return
-        self.checkpoint = Checkpoint.parse((self.folder / CHECKPOINT).read_bytes())
+        elif remembered is None or (remembered.head.size and not snapshot.files):
+            raise IntegrityFailure(
+                f"the log at {self.folder} has no checkpoint",
+                remedy="it was deleted: restore the log from a copy",
+            )
+        else:
+            stored = remembered
+        newer = remembered and remembered.head.size > stored.head.size
+        self.checkpoint = remembered if remembered and newer else stored
+        self._check_checkpoint(self.checkpoint)
+
+    def _check_checkpoint(self, checkpoint: Checkpoint) -> None:
         verifiers = self._signer.verifiers if self._signer else ()
-        problems = self.checkpoint.problems(verifiers, strict=not verifiers)
-        if self.checkpoint.head.origin != self._origin:
-            problems.append(f"the log is {self.checkpoint.head.origin}, not {self._origin}")
+        problems = checkpoint.problems(verifiers, strict=not verifiers)
+        if checkpoint.head.origin != self._origin:
+            problems.append(f"the log is {checkpoint.head.origin}, not {self._origin}")
         if problems:
             raise IntegrityFailure(
                 "; ".join(problems), remedy="use the keys folder this log was written with"
             )
+
+    def _check_memory(self, remembered: Checkpoint | None) -> None:
+        check_memory(remembered.head if remembered else None, self.checkpoint.head, self.folder)
+        if self._memory and (remembered is None or remembered.head != self.checkpoint.head):
+            self._memory.store(self.checkpoint)
 
     def _load_edges(self, snapshot: Snapshot) -> None:
         """Compute the right edge from entries and full tiles, and check it against the root."""
@@ -198,8 +229,9 @@ class Writer:
         short = len(entries) != size % WIDTH
         if short or self._frontier.root() != self.checkpoint.head.root:
             raise IntegrityFailure(
-                "the log's newest files do not match its checkpoint",
-                remedy="run `leadapron ledger verify` to see where; restore the log from a copy",
+                f"the log's files do not hold the {size} entries of the last checkpoint",
+                remedy="it was rolled back or damaged: run `leadapron ledger verify` to see where; "
+                "restore the newest copy, and keep this one as evidence",
             )
 
     def _newest_entries(self, snapshot: Snapshot, size: int) -> bytes:
@@ -233,12 +265,14 @@ class Writer:
     def _settle(self, snapshot: Snapshot) -> None:
         """Give the folder exactly the files of the checkpoint where a dead commit left others."""
         size = self.checkpoint.head.size
-        expected = {path: (row, index) for path, row, index, _ in expected_files(size)}
+        expected = {path for path, *_ in expected_files(size)} | {CHECKPOINT}
+        if (self.folder / CHECKPOINT).read_bytes() != self.checkpoint.to_bytes():
+            self._store(self.checkpoint)
         for row, edge in self._edges.items():
             path = tile_path(row, self._full[row], edge.width)
             if edge.width:
                 self._restore(snapshot, row, path, bytes(edge.data))
-        for path in sorted(snapshot.files - expected.keys()):
+        for path in sorted(snapshot.files - expected):
             if self._is_leftover(path):
                 log.warning("removed %s, left by an unfinished append", path)
                 (self.folder / path).unlink()
@@ -269,7 +303,7 @@ class Writer:
         return parsed is not None and parsed[1] >= self._full.get(parsed[0], 0)
 
 
-def _append(path: Path, expected: int, data: bytes, *, sync: bool) -> None:
+def _append(path: Path, expected: int, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     if not expected:
         flags |= os.O_EXCL
@@ -281,8 +315,14 @@ def _append(path: Path, expected: int, data: bytes, *, sync: bool) -> None:
                 remedy="stop the service and run `leadapron ledger verify`",
             )
         durable.write_all(descriptor, data)
-        if sync:
-            os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
 

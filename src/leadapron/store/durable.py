@@ -75,12 +75,15 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def write_file(path: Path, data: bytes | memoryview, *, mode: int = 0o600) -> None:
+def write_file(
+    path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True
+) -> None:
     """Create `path` with `data` and fsync it, not its folder; OSError if it exists."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         write_all(descriptor, data)
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -90,20 +93,25 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
 
 
-def replace_file(path: Path, data: bytes | memoryview, *, mode: int = 0o600) -> None:
-    """Give `path` the content `data` at once and durably; readers see the old or the new bytes.
+def replace_file(
+    path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True
+) -> None:
+    """Give `path` the content `data` at once; readers see the old or the new bytes.
+
+    It is durable unless `sync` is False, which is for what can be made again after a power cut.
 
     Raises:
         OSError: nothing was changed; the temporary file is gone.
     """
     temporary = temporary_beside(path)
     try:
-        write_file(temporary, data, mode=mode)
+        write_file(temporary, data, mode=mode, sync=sync)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if sync:
+        sync_folder(path.parent)
 
 
 def create_file(path: Path, data: bytes | memoryview, *, mode: int = 0o600) -> None:
