@@ -1,0 +1,92 @@
+"""Outlines for the viewer and DICOM Segmentation objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.model import ANATOMY, BadInput, Region, RegionMap
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_TOLERANCE = 0.0008
+_SMALLEST = 2e-5
+
+
+def contours(region_map: RegionMap, region: str) -> list[npt.NDArray[np.float64]]:
+    """Return the region's closed outlines, each float (N, 2) of (column, row) at pixel centres.
+
+    Simplified to within 0.08 % of the film's longer side; specks under 0.002 % of the
+    film are left out. Raises NotFound if the region was not found.
+    """
+    mask = region_map.mask(region).astype(np.uint8)
+    lines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    tolerance = _TOLERANCE * max(mask.shape)
+    kept = (line for line in lines if cv2.contourArea(line) >= _SMALLEST * mask.size)
+    simple = (cv2.approxPolyDP(line, tolerance, True)[:, 0] for line in kept)
+    return [line.astype(np.float64) for line in simple if len(line) >= 3]
+
+
+def to_segmentation(
+    region_map: RegionMap, source: Dataset, regions: Sequence[str] | None = None
+) -> Dataset:
+    """Return a DICOM Segmentation of the film's regions (PS3.3 A.51), one segment each.
+
+    source: the film's dataset, single frame, of the map's shape.
+    regions: which; by default every anatomical region found.
+
+    Raises BadInput if the shapes differ or no region is left, NotFound for a region that
+    is not in the map.
+    """
+    import highdicom as hd
+
+    if (source.Rows, source.Columns) != region_map.shape:
+        raise BadInput(
+            f"the map is {region_map.shape}, the film {(source.Rows, source.Columns)}",
+            remedy="give the dataset whose pixels were segmented",
+        )
+    wanted = [Region(r) for r in regions or region_map.regions if Region(r) in ANATOMY]
+    if not wanted:
+        raise BadInput("no region to store", remedy="segment a chest film first")
+    planes = np.stack([region_map.mask(region) for region in wanted], axis=-1)
+    version = region_map.model_version or "unknown"
+    return hd.seg.Segmentation(
+        source_images=[source],
+        pixel_array=planes[None].astype(np.uint8),
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_describe(i + 1, r, version) for i, r in enumerate(wanted)],
+        series_instance_uid=hd.UID(),
+        series_number=int(source.get("SeriesNumber") or 1) + 900,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="LeadApron",
+        manufacturer_model_name="LeadApron anatomy",
+        software_versions=version[:64],
+        device_serial_number="0",
+        content_label="ANATOMY",
+        omit_empty_frames=False,
+    )
+
+
+def _describe(number: int, region: Region, version: str) -> object:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    code = region.coded
+    return hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=code.meaning,
+        segmented_property_category=codes.SCT.AnatomicalStructure,
+        segmented_property_type=hd.sr.CodedConcept(code.value, code.scheme, code.meaning),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name="LeadApron anatomy",
+            version=version[:64],
+            family=hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence"),
+        ),
+    )

@@ -1,0 +1,53 @@
+"""The network's soft output, kept small and resampled only where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.anatomy.labels import INDEX
+from leadapron.anatomy.preprocessing import Letterbox
+from leadapron.model import Region
+
+Byte = npt.NDArray[np.uint8]
+
+
+class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
+    """Probability 0..1 by region, float32 at the frame's native size, made on access.
+
+    Steps of 1/255 are kept; every access resamples anew, so hold on to what you read.
+    """
+
+    def __init__(self, levels: Byte, box: Letterbox) -> None:
+        """Keep ``levels``, uint8 (channels, size, size), probability times 255."""
+        self._levels = levels
+        self._box = box
+
+    def __getitem__(self, region: str) -> npt.NDArray[np.float32]:
+        """Return (H, W) float32; KeyError for a region the network does not know."""
+        return self.bytes_of(region).astype(np.float32) / np.float32(255)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(str(region) for region in INDEX)
+
+    def __len__(self) -> int:
+        return len(INDEX)
+
+    def bytes_of(self, region: str, levels: Byte | None = None) -> Byte:
+        """Return probability times 255, uint8 (H, W); ``levels`` replaces the region's map."""
+        small = self._levels[INDEX[Region(region)]] if levels is None else levels
+        rows, cols = self._box.shape
+        cut = np.ascontiguousarray(small[self._box.rows, self._box.cols])
+        return np.asarray(cv2.resize(cut, (cols, rows), interpolation=cv2.INTER_LINEAR))
+
+    def small(self, region: str) -> Byte:
+        """Return probability times 255 in the network's own square."""
+        return np.asarray(self._levels[INDEX[Region(region)]])
+
+    @property
+    def scale(self) -> float:
+        """Native pixels per pixel of the network's square."""
+        return max(self._box.shape) / self._box.size

@@ -1,0 +1,45 @@
+"""Clean the network's maps by what is known of the shape of a region."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.model import Region
+
+Byte = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_PIECES = {Region.RIBS: 60, Region.THORAX: 1}
+"""How many connected pieces a region may have; one where it is not named."""
+
+_HOLES_KEPT = frozenset({Region.RIBS})
+
+
+def clean(region: Region, levels: Byte, threshold: int) -> Byte:
+    """Return ``levels`` with stray pieces and holes removed; uint8 probability times 255.
+
+    The region's outline stays where the probability crosses the threshold.
+    """
+    core = (levels >= threshold).astype(np.uint8)
+    kept = _largest(core, _PIECES.get(region, 1))
+    near = cv2.dilate(kept, np.ones((3, 3), np.uint8))
+    tidy = np.where(near > 0, levels, np.minimum(levels, threshold - 1)).astype(np.uint8)
+    if region not in _HOLES_KEPT:
+        tidy[_holes(kept)] = np.maximum(tidy[_holes(kept)], min(255, threshold + 32))
+    return tidy
+
+
+def _largest(core: Byte, pieces: int) -> Byte:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=8)
+    if count <= pieces + 1:
+        return core
+    order = np.argsort(stats[1:, cv2.CC_STAT_AREA])[::-1][:pieces] + 1
+    return np.isin(labels, order).astype(np.uint8)
+
+
+def _holes(core: Byte) -> Mask:
+    outlines, _ = cv2.findContours(core, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(core.copy(), outlines, -1, 1, cv2.FILLED)
+    return np.asarray((filled > 0) & (core == 0))

@@ -1,0 +1,1 @@
+"""Training of the anatomy network; the only place that imports PyTorch."""

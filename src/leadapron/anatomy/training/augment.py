@@ -1,0 +1,174 @@
+"""Style, intensity and geometry randomisation of a film with its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.anatomy.labels import CHANNELS, MIRROR
+from leadapron.anatomy.preprocessing import normalise
+from leadapron.anatomy.training.films import SIZE, Film
+
+Float = npt.NDArray[np.float32]
+Random = np.random.Generator
+
+
+@dataclass
+class Sample:
+    """The network's input (C, S, S), targets and their mask (len(CHANNELS), S, S)."""
+
+    inputs: Float
+    target: npt.NDArray[np.uint8]
+    known: npt.NDArray[np.uint8]
+
+
+def plain(film: Film, size: int) -> Sample:
+    """Return the film as it is, at ``size``."""
+    scale = size / SIZE
+    matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+    image = cv2.resize(film.image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    inside = _warp(film.inside.astype(np.uint8), matrix, size) > 0
+    return _sample(film, matrix, size, np.asarray(image, dtype=np.float32), inside)
+
+
+def random(film: Film, size: int, rng: Random, mirror: float = 0.15) -> Sample:
+    """Return one random variant of the film, at ``size``; mirrored with that chance."""
+    mirrored = rng.random() < mirror
+    matrix = _affine(size, rng, mirrored)
+    image = cv2.warpAffine(film.image, matrix, (size, size)).astype(np.float32) / 255
+    inside = _warp(film.inside.astype(np.uint8), matrix, size) > 0
+    image = _intensity(image, inside, rng)
+    inside = _frame(image, inside, rng)
+    sample = _sample(film, matrix, size, image, inside)
+    if mirrored:
+        sample.target = np.ascontiguousarray(sample.target[list(MIRROR)])
+        sample.known = np.ascontiguousarray(sample.known[list(MIRROR)])
+    return sample
+
+
+def _sample(
+    film: Film,
+    matrix: npt.NDArray[np.float64],
+    size: int,
+    image: Float,
+    inside: npt.NDArray[np.bool_],
+) -> Sample:
+    target, known = (_warp(plane, matrix, size) for plane in (film.target, film.known))
+    known = np.where(inside, known, 0)
+    bits = np.arange(len(CHANNELS), dtype=np.uint16)[:, None, None]
+    return Sample(
+        normalise(image, inside),
+        ((target >> bits) & 1).astype(np.uint8),
+        ((known >> bits) & 1).astype(np.uint8),
+    )
+
+
+def _warp(
+    plane: npt.NDArray[np.integer], matrix: npt.NDArray[np.float64], size: int
+) -> npt.NDArray[np.integer]:
+    warped = cv2.warpAffine(plane, matrix, (size, size), flags=cv2.INTER_NEAREST)
+    return np.asarray(warped)
+
+
+def _affine(size: int, rng: Random, mirrored: bool) -> npt.NDArray[np.float64]:
+    angle = np.deg2rad(rng.normal(0, 6))
+    zoom = size / SIZE * np.exp(rng.uniform(-0.28, 0.22))
+    stretch, shear = np.exp(rng.normal(0, 0.07)), rng.normal(0, 0.04)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.array([[stretch, shear], [0, 1 / stretch]]) * zoom
+    if mirrored:
+        linear = linear @ np.diag([-1.0, 1.0])
+    centre = np.full(2, (SIZE - 1) / 2)
+    shift = np.full(2, (size - 1) / 2) + rng.normal(0, 0.05, 2) * size
+    return np.column_stack([linear, shift - linear @ centre])
+
+
+def _intensity(image: Float, inside: npt.NDArray[np.bool_], rng: Random) -> Float:
+    size = image.shape[0]
+    values = image[inside][::7]
+    low, high = np.percentile(values, (0.5, 99.5)) if values.size else (0.0, 1.0)
+    image = np.clip((image - low) / max(float(high - low), 1e-3), 0, 1)
+    image = _curve(image, rng)
+    if rng.random() < 0.6:
+        image = image + _field(size, rng, 3, rng.uniform(0.02, 0.18))
+    if rng.random() < 0.35:
+        image = image + _blob(size, rng) * rng.uniform(0.1, 0.5)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    elif rng.random() < 0.3:
+        soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(1, 6))
+        image = image + rng.uniform(0.3, 1.6) * (image - soft)
+    if rng.random() < 0.6:
+        image = image + rng.normal(0, rng.uniform(0.003, 0.05), image.shape)
+    image = np.asarray(image, dtype=np.float32)
+    if rng.random() < 0.25:
+        image = _window(image, rng)
+    _burn(image, rng)
+    return image
+
+
+def _curve(image: Float, rng: Random) -> Float:
+    image = image ** np.float32(np.exp(rng.normal(0, 0.45)))
+    knots = np.cumsum(rng.uniform(0.25, 1.0, 6))
+    knots = np.concatenate([[0], knots / knots[-1]])
+    return np.interp(image, np.linspace(0, 1, 7), knots).astype(np.float32)
+
+
+def _window(image: Float, rng: Random) -> Float:
+    low, high = np.percentile(image[::4, ::4], (rng.uniform(0, 12), rng.uniform(82, 100)))
+    return np.clip(image, low, max(high, low + 1e-3))
+
+
+def _field(size: int, rng: Random, grid: int, depth: float) -> Float:
+    coarse = rng.normal(0, depth, (grid, grid)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
+
+
+def _blob(size: int, rng: Random) -> Float:
+    """An opacity of any shape, such as a consolidation or an effusion leaves."""
+    coarse = rng.normal(0, 1, (7, 7)).astype(np.float32)
+    rough = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    x, y, spread = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), rng.uniform(0.08, 0.3)
+    grid = np.linspace(0, 1, size, dtype=np.float32)
+    near = np.exp(-((grid[None] - x) ** 2 + (grid[:, None] - y) ** 2) / (2 * spread**2))
+    return np.asarray(near / (1 + np.exp(-2 * rough)), dtype=np.float32)
+
+
+def _burn(image: Float, rng: Random) -> None:
+    size = image.shape[0]
+    bright = float(image.max()) if rng.random() < 0.8 else float(image.min())
+    while rng.random() < 0.4:
+        text = "".join(rng.choice(list("RLAP0123456789 ERECTKV-"), rng.integers(1, 14)))
+        at = (int(rng.integers(0, size)), int(rng.integers(8, size)))
+        scale = float(rng.uniform(0.25, 0.9)) * size / 256
+        layer = np.zeros(image.shape, dtype=np.uint8)
+        cv2.putText(layer, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 1, cv2.LINE_AA)
+        ink = layer.astype(np.float32) / 255
+        image += ink * (bright - image)
+    while rng.random() < 0.2:
+        points = (rng.uniform(0, 1, (4, 2)) * size).astype(np.int32)
+        layer = np.zeros(image.shape, dtype=np.uint8)
+        cv2.polylines(layer, [points], False, 255, int(rng.integers(1, 3)), cv2.LINE_AA)
+        image += cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.8) * rng.uniform(4e-4, 2e-3)
+
+
+def _frame(image: Float, inside: npt.NDArray[np.bool_], rng: Random) -> npt.NDArray[np.bool_]:
+    """Collimate: cover margins with shutter, or crop them so that the film ends there."""
+    size = image.shape[0]
+    if rng.random() < 0.35:
+        cut = (rng.uniform(0, 0.09, 4) * size * (rng.random(4) < 0.6)).astype(int)
+        keep = np.zeros_like(inside)
+        keep[cut[0] : size - cut[1], cut[2] : size - cut[3]] = True
+        shutter = float(image.min()) if rng.random() < 0.7 else float(image.max())
+        if rng.random() < 0.5:
+            image[~keep] = shutter
+        else:
+            inside = inside & keep
+    if rng.random() < 0.5:
+        image[~inside] = 0
+        return inside
+    image[~inside] = float(np.percentile(image, rng.choice([0, 0, 50])))
+    return inside if rng.random() < 0.5 else np.ones_like(inside)

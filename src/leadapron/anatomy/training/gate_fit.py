@@ -1,0 +1,136 @@
+"""Training of the gate: chest film or not, which way up, inverted or not."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from leadapron.anatomy import gate
+from leadapron.anatomy.preprocessing import CHANNELS
+from leadapron.anatomy.training import augment, strangers
+from leadapron.anatomy.training.films import Film
+
+Float = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GatePlan:
+    """Everything that decides a run of the gate's training."""
+
+    width: int = 24
+    steps: int = 2500
+    batch: int = 32
+    rate: float = 2e-3
+    seed: int = 3
+
+
+class GateNet(nn.Module):
+    """Map (N, CHANNELS, 96, 96) to ``gate.OUTPUTS`` logits."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = [width, width * 2, width * 3, width * 4, width * 5]
+        layers: list[nn.Module] = []
+        before = CHANNELS
+        for out in widths:
+            layers += [
+                nn.Conv2d(before, out, 3, stride=2 if before == CHANNELS else 1, padding=1),
+                nn.BatchNorm2d(out),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(out, out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(out),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
+            ]
+            before = out
+        self.features = nn.Sequential(*layers[:-1])
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Linear(widths[-1] * 9, gate.OUTPUTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        y: Tensor = self.head(self.drop(self.features(x).flatten(1)))
+        return y
+
+
+def fit_gate(
+    plan: GatePlan, films: list[Film], negatives: Path | None, log: Callable[[str], None] = print
+) -> GateNet:
+    """Train the gate on films (chest) and on strangers (all else)."""
+    torch.manual_seed(plan.seed)
+    chest = [f for f in films if f.source in ("wingspan", "gbc100")]
+    other = strangers.Strangers(films, negatives)
+    net = GateNet(plan.width)
+    mean = copy.deepcopy(net).requires_grad_(False)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=1e-3)
+    total = 0.0
+    for step in range(plan.steps):
+        rng = np.random.default_rng([plan.seed, step])
+        for group in optimiser.param_groups:
+            group["lr"] = plan.rate * 0.5 * (1 + math.cos(math.pi * step / plan.steps)) + 1e-5
+        inputs, truth = _batch(plan.batch, chest, other, rng)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = net(inputs)
+        loss = _loss(logits.float(), truth)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        keep = min(0.995, (step + 1) / (step + 10))
+        for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
+            old.copy_(old * keep + new * (1 - keep) if old.dtype.is_floating_point else new)
+        total = 0.98 * total + 0.02 * float(loss.detach())
+        if (step + 1) % 100 == 0:
+            log(f"gate step {step + 1}/{plan.steps} loss {total:.4f}")
+    return mean.eval()
+
+
+def _batch(
+    count: int, chest: list[Film], other: strangers.Strangers, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    inputs, truth = [], []
+    for _ in range(count):
+        pose = gate.Pose(int(rng.integers(4)), bool(rng.random() < 0.5), bool(rng.random() < 0.5))
+        if rng.random() < 0.5:
+            pose = gate.Pose(0, False, pose.inverted)
+        known = rng.random() < 0.6
+        if known:
+            film = chest[int(rng.integers(len(chest)))]
+            picture = augment.random(film, gate.SIZE * 2, rng, mirror=0).inputs
+        else:
+            picture = other.draw(gate.SIZE * 2, rng)
+        inputs.append(_posed(picture, pose))
+        truth.append([known, pose.inverted, pose.turns + 4 * pose.mirrored])
+    return torch.from_numpy(np.stack(inputs)), torch.tensor(truth, dtype=torch.long)
+
+
+def _posed(picture: Float, pose: gate.Pose) -> Float:
+    small = np.stack([_halve(plane) for plane in picture])
+    edge = picture[0, ::2, ::2] <= -1
+    signed = -small if pose.inverted else small
+    signed[0][edge] = -1
+    return np.asarray(pose.apply(signed), dtype=np.float32)
+
+
+def _halve(plane: Float) -> Float:
+    side = plane.shape[0] // 2
+    return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA))
+
+
+def _loss(logits: Tensor, truth: Tensor) -> Tensor:
+    known = truth[:, 0].float()
+    domain = functional.binary_cross_entropy_with_logits(logits[:, gate.DOMAIN], known)
+    polarity = functional.binary_cross_entropy_with_logits(
+        logits[:, gate.INVERTED], truth[:, 1].float(), weight=known
+    )
+    pose = functional.cross_entropy(logits[:, gate.FIRST_POSE :], truth[:, 2], reduction="none")
+    return domain + polarity + (pose * known).mean()
