@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from leadapron.model import BadInput, IntegrityFailure
 from leadapron.seal.attributes import leaks
 from leadapron.seal.block import Block, has_block, read_block
-from leadapron.seal.pixels import PixelFormat, read_words
+from leadapron.seal.pixels import PixelFormat, read_words, transfer_syntax
 from leadapron.seal.profile import FULL
 from leadapron.seal.suite import PADDING_FLOOR, TAG_BYTES
 
@@ -62,6 +62,13 @@ def _check_structure(block: Block) -> None:
 
 
 def _check_flat(ds: Dataset, fmt: PixelFormat) -> None:
+    native = -(-fmt.frame_bits * fmt.frames // 8)
+    limit = native + native % 2
+    if transfer_syntax(ds).is_encapsulated:
+        # A flat frame codes to less than this under RLE, the weakest of the codecs.
+        limit = native // 32 + 4096 * fmt.frames
+    if len(ds.get("PixelData") or b"") > limit:
+        raise _refused("its Pixel Data is longer than a flat picture needs")
     for index in range(fmt.frames):
         words = read_words(ds, fmt, index)
         planes = words.reshape(-1 if fmt.subsampled else fmt.samples, fmt.rows * fmt.columns)
