@@ -27,7 +27,8 @@ from index_settings import index_url
 OLDEST_UV = (0, 6)
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
 REMEDY = (
-    "no pip found to fetch the installer with: set PIP_INDEX_URL to your package index or mirror, "
+    "nothing here can fetch the installer, and the distribution's archive did not answer: check "
+    "the network or HTTPS_PROXY, set PIP_INDEX_URL to your package index or mirror, "
     "or sudo apt-get install python3-venv"
 )
 Pip = list[str]
@@ -75,7 +76,7 @@ def fetch_uv(lock: Path, venv: Path, env: dict[str, str]) -> Path | None:
         partial.write_bytes(archive.read(member))
     partial.chmod(0o755)
     partial.replace(target)
-    wheel.unlink()
+    shutil.rmtree(wheel.parent)
     return target if _uv_version(target) else None
 
 
