@@ -26,9 +26,11 @@ export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler;
 }
 
-/** Refuses paths that would leave this origin: no answer may send the browser elsewhere. */
-export function sameOrigin(path: string): string {
-  return path.startsWith('/') && !path.startsWith('//') ? path : '';
+/** A path that the API answered, below /api. Anything that could leave it becomes empty: no
+ * answer may send the browser elsewhere. */
+export function apiPath(path: string): string {
+  const below = path.replace(/^\/api\//, '');
+  return /^[\w-][\w./-]*$/.test(below) && !below.includes('..') ? `/api/${below}` : '';
 }
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -14,9 +14,9 @@ const BY_ROLE: Record<string, readonly Page[]> = {
   radiologist: ['worklist'],
   clinician: ['worklist'],
   privacy_officer: ['overview', 'trace', 'cases', 'access', 'ledger'],
-  security: ['overview', 'cases', 'access', 'ledger'],
-  pacs_admin: ['overview', 'quarantine'],
-  auditor: ['ledger', 'access', 'cases'],
+  security: ['overview', 'cases', 'access', 'ledger', 'quarantine'],
+  pacs_admin: ['overview', 'quarantine', 'ledger'],
+  auditor: ['ledger', 'access', 'cases', 'overview'],
 };
 
 export function pagesOf(role: string): readonly Page[] {

@@ -17,14 +17,16 @@ interface SessionState {
 const Context = createContext<SessionState | null>(null);
 
 // Read once, at load: React may run an effect twice, the link may be used only once.
-const token = linkToken(location.hash);
+let token: string | undefined;
+const tokenAtLoad = (): string => (token ??= linkToken(location.hash));
 let starting: Promise<Session> | null = null;
 
 function start(): Promise<Session> {
-  if (!token) return api.session();
+  const link = tokenAtLoad();
+  if (!link) return api.session();
   // The token leaves the address bar and the history before anything else happens.
   history.replaceState(null, '', location.pathname);
-  return api.signInByLink(token);
+  return api.signInByLink(link);
 }
 
 const asProblem = (error: unknown) =>
@@ -32,7 +34,7 @@ const asProblem = (error: unknown) =>
 
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [session, setSession] = useState<Session | null>(null);
-  const [phase, setPhase] = useState<SessionState['phase']>(token ? 'link' : 'starting');
+  const [phase, setPhase] = useState<SessionState['phase']>(tokenAtLoad() ? 'link' : 'starting');
   const [problem, setProblem] = useState<Problem | null>(null);
   const queries = useQueryClient();
 
@@ -54,11 +56,18 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       (error: unknown) => {
         const failure = asProblem(error);
         // Nobody signed in is the usual start, not a failure; a link that fails is one.
-        if (token || failure.status !== 401) setProblem(failure);
+        if (tokenAtLoad() || failure.status !== 401) setProblem(failure);
         become(null, 'signed-out');
       },
     );
   }, [become]);
+
+  useEffect(() => {
+    // A link pasted into an open console changes only the hash: start anew with it.
+    const changed = () => linkToken(location.hash) && location.reload();
+    addEventListener('hashchange', changed);
+    return () => removeEventListener('hashchange', changed);
+  }, []);
 
   const state = useMemo<SessionState>(
     () => ({

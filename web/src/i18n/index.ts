@@ -18,7 +18,8 @@ export function startI18n(): void {
   const language = initialLanguage(localStorage.getItem(STORED));
   void i18next.use(initReactI18next).init({
     lng: language,
-    fallbackLng: 'zh-CN',
+    // The compiler keeps the dictionaries level; a fallback would mix the languages.
+    fallbackLng: false,
     resources: { 'zh-CN': { translation: zhCN }, en: { translation: en } },
     interpolation: { escapeValue: false },
     returnNull: false,

@@ -106,7 +106,7 @@ function Row({ row }: { row: ViewRow }) {
           {t(row.allowed ? 'access.allowed' : 'access.refused')}
         </Badge>
       </td>
-      <td>
+      <td className="nowrap">
         <strong>{row.recipient_display || row.recipient}</strong>
         <small className="muted mono">{row.recipient}</small>
       </td>
@@ -117,7 +117,7 @@ function Row({ row }: { row: ViewRow }) {
           <span className="tone-danger">{row.reasons.map(named).join(' ')}</span>
         )}
       </td>
-      <td className="mono">{row.order || '–'}</td>
+      <td className="mono nowrap">{row.order || '–'}</td>
       <td>{row.view_id ? <Code value={row.view_id} head={10} tail={4} /> : '–'}</td>
       <td>{optional(`channel.${row.channel}`, row.channel)}</td>
       <td className="number">{row.ledger_index}</td>

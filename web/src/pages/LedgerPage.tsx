@@ -157,13 +157,13 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
       <td className="number">{entry.index}</td>
       <td className="nowrap mono">{dateTime(entry.at, true)}</td>
       <td>
-        <Badge tone="neutral">{optional(`kind.${entry.kind}`, entry.kind)}</Badge>
+        <Badge tone="neutral">{optional(`kind.${entry.kind.replace(/[.-]/g, '_')}`, entry.kind)}</Badge>
       </td>
       <td>
         <dl className="pairs">
           {Object.entries(entry.summary).map(([key, value]) => (
             <div key={key}>
-              <dt>{key}</dt>
+              <dt>{optional(`field.${key}`, key)}</dt>
               <dd title={plain(value)}>{plain(value)}</dd>
             </div>
           ))}

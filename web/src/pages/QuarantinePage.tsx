@@ -36,6 +36,11 @@ function Item({ item }: { item: QuarantineItem }) {
     <article className="card quarantine-item">
       <div>
         <h2>{words.message}</h2>
+        {words.message !== item.message && (
+          <p className="muted server-words" lang="en">
+            {item.message}
+          </p>
+        )}
         <p className="remedy">
           <span>{t('quarantine.remedy')}</span>
           {words.remedy || '–'}

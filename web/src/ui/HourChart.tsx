@@ -1,6 +1,6 @@
 import { useTranslation } from 'react-i18next';
 
-const WIDTH = 720;
+const WIDTH = 736;
 const HEIGHT = 168;
 const FLOOR = 144;
 
@@ -8,14 +8,14 @@ const FLOOR = 144;
 export function ceiling(highest: number): number {
   if (highest <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(highest));
-  return [1, 2, 2.5, 4, 5, 8, 10].map((step) => step * power).find((top) => top >= highest) ?? highest;
+  return [1, 2, 4, 5, 8, 10].map((step) => step * power).find((top) => top >= highest) ?? highest;
 }
 
 /** Twenty-four bars, oldest first; `end` is the hour of the last bar. */
 export function HourChart({ counts, end }: { counts: readonly number[]; end: Date }) {
   const { t } = useTranslation();
   const top = ceiling(Math.max(0, ...counts));
-  const slot = (WIDTH - 36) / Math.max(counts.length, 1);
+  const slot = (WIDTH - 52) / Math.max(counts.length, 1);
   const hourOf = (index: number) => {
     const at = new Date(end.getTime() - (counts.length - 1 - index) * 3600_000);
     return `${String(at.getHours()).padStart(2, '0')}:00`;
@@ -25,9 +25,9 @@ export function HourChart({ counts, end }: { counts: readonly number[]; end: Dat
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
         {[0, 0.5, 1].map((share) => (
           <g key={share}>
-            <line className="chart-grid" x1="36" x2={WIDTH} y1={y(share)} y2={y(share)} />
+            <line className="chart-grid" x1="36" x2={WIDTH - 16} y1={y(share)} y2={y(share)} />
             <text className="chart-text" x="28" y={y(share) + 4} textAnchor="end">
-              {Number.isInteger(top * share) ? top * share : ''}
+              {top * share}
             </text>
           </g>
         ))}

@@ -1,4 +1,4 @@
-import { sameOrigin } from '../../api/client';
+import { apiPath } from '../../api/client';
 import type { TraceResult } from '../../api/types';
 import { href } from '../../app/route';
 import { count, dateTime, scientific } from '../../ui/format';
@@ -84,7 +84,7 @@ function Statistics({ result }: { result: TraceResult }) {
       {result.z != null && <Fact label={t('trace.z')}>{result.z.toFixed(1)}</Fact>}
       <Fact label={t('trace.candidates')}>{count(result.candidates, language)}</Fact>
       {result.film_score != null && (
-        <Fact label={t('trace.filmScore')}>{result.film_score.toFixed(2)}</Fact>
+        <Fact label={t('trace.filmScore')}>{Number(result.film_score.toFixed(2))}</Fact>
       )}
       {result.sop_instance && (
         <Fact label={t('trace.film')}>
@@ -101,7 +101,7 @@ function Statistics({ result }: { result: TraceResult }) {
 
 function Pictures({ result, picture }: { result: TraceResult; picture: string }) {
   const { t } = useWords();
-  const overlay = result.overlay ? sameOrigin(result.overlay) : '';
+  const overlay = result.overlay ? apiPath(result.overlay) : '';
   return (
     <div className="verdict-pictures">
       {picture && (
