@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +20,9 @@ from leadapron.incident.playbook import (
 )
 from leadapron.incident.tables import CaseRow, CaseStepRow
 from leadapron.model import Conflict, NotFound
-from leadapron.store.database import Database
+
+if TYPE_CHECKING:
+    from leadapron.store.database import Database
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

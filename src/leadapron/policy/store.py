@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
@@ -19,7 +20,9 @@ from leadapron.policy.tables import (
     RecipientRow,
     RevocationRow,
 )
-from leadapron.store.database import Database
+
+if TYPE_CHECKING:
+    from leadapron.store.database import Database
 
 EVERYBODY = "*"
 """The breaker scope that stops all recipients."""
@@ -96,7 +99,10 @@ class PolicyStore:
 
     def recipient_by_ae(self, ae_title: str) -> Recipient:
         """Return the recipient whose workstation has this AE title; NotFound if none has."""
-        query = select(RecipientRow).where(RecipientRow.ae_title == (ae_title.strip() or None))
+        # An empty title must not match the recipients that have none.
+        query = select(RecipientRow).where(
+            RecipientRow.ae_title.is_not(None), RecipientRow.ae_title == ae_title.strip()
+        )
         with self._database.session(read_only=True) as session:
             return _recipient(session, session.scalar(query))
 
