@@ -140,7 +140,11 @@ def display_of(dataset: Dataset) -> npt.NDArray[np.uint8]:
     width = float(dataset.get("WindowWidth", full))
     low = center - 0.5 - (width - 1) / 2
     scaled = (dataset.pixel_array.astype(np.float32) - low) / max(width - 1, 1.0)
-    return (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
+    shown = np.clip(scaled, 0, 1)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        shown = 1 - shown
+    display: npt.NDArray[np.uint8] = (shown * 255 + 0.5).astype(np.uint8)
+    return display
 
 
 def _open(here: Instance, caller: Principal, film: Film, channel: str) -> View:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, HTJ2KLossless, HTJ2KLosslessRPCL
+from pydicom.uid import HTJ2KLossless
 
 from leadapron.app.cli.files import Work
 from leadapron.app.settings import state_home
 from leadapron.deid import MemoryVault, Profile
 from leadapron.edge import Protector, read_part10, write_part10
 from leadapron.model import BadInput, Region, RegionMap
-from leadapron.seal import CentreKeyPair, CentrePublicKey, is_sealed
+from leadapron.seal import CentreKeyPair, CentrePublicKey, SealPolicy, is_sealed
 from leadapron.store.keys import FileKeyStore
 
 FILE_KEYS = "files"
@@ -40,12 +38,12 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
         vault=MemoryVault(store.create(PSEUDONYM)),
         segmenter=Segmenter.load(),
         keys=_public(store),
+        policy=SealPolicy(transfer_syntax=transfer_syntax or HTJ2KLossless),
     )
-    recode = _recoder(transfer_syntax)
 
     def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
         made = protector.protect(read_part10(data))
-        return write_part10(recode(made.dataset)), {
+        return write_part10(made.dataset), {
             "sop_instance": str(made.dataset.SOPInstanceUID),
             "regions": {
                 r.value: round(made.region_map.score(r), 3) for r in made.region_map.regions
@@ -103,32 +101,6 @@ def unsealing(keys: Path | None, target: Path, regions: str | None) -> Work:
 
 def _scores(region_map: RegionMap) -> dict[str, float]:
     return {r.value: round(region_map.score(r), 3) for r in region_map.regions}
-
-
-def _recoder(transfer_syntax: str | None) -> Callable[[Dataset], Dataset]:
-    """Return what puts the flat stored picture into the transfer syntax asked for."""
-    if transfer_syntax in {None, HTJ2KLossless}:
-        return lambda dataset: dataset
-    if transfer_syntax == HTJ2KLosslessRPCL:
-        return _relabel_rpcl
-    if transfer_syntax == ExplicitVRLittleEndian:
-        return _native
-    raise BadInput(
-        f"cannot write transfer syntax {transfer_syntax}",
-        remedy=f"use {HTJ2KLossless}, {HTJ2KLosslessRPCL} or {ExplicitVRLittleEndian}",
-        code="unknown-transfer-syntax",
-    )
-
-
-def _native(dataset: Dataset) -> Dataset:
-    dataset.decompress(generate_instance_uid=False)
-    return dataset
-
-
-def _relabel_rpcl(dataset: Dataset) -> Dataset:
-    """Our codestreams are in RPCL order with TLM markers already (PS3.5 A.4.11)."""
-    dataset.file_meta.TransferSyntaxUID = HTJ2KLosslessRPCL
-    return dataset
 
 
 def _region(name: str) -> Region:
