@@ -99,7 +99,7 @@ def test_a_region_shows_its_pixels_and_no_other(rg1, sealed_rg1, wanted):
     partial = unseal(sealed_rg1, KEYS, wanted)
     assert (partial.pixel_array == opened.pixels).all()
     assert partial.WindowCenter == rg1.WindowCenter
-    assert not any(t.group == 0x7FE1 for t in partial.keys())
+    assert not any(t.group == 0x7FE1 for t in list(partial.keys()))
 
 
 def test_full_opening_names_every_region(rg1, sealed_rg1):

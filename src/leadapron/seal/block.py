@@ -84,7 +84,7 @@ def remove_block(ds: Dataset) -> None:
 def write_block(ds: Dataset, block: Block) -> None:
     """Put `block` into `ds`, in place of any other seal there."""
     remove_block(ds)
-    target = ds.private_block(GROUP, CREATOR, create=True)
+    target = _reserve(ds)
     _add(target, SUITE, str(block.suite))
     _add(target, PROFILE, block.profile)
     _add(target, KEY_ID, block.key_id)
@@ -106,7 +106,7 @@ def read_block(ds: Dataset) -> Block:
     if len(creators) > 1:
         raise tampered("it carries two seals")
     try:
-        source = ds.private_block(GROUP, CREATOR)
+        source = _opened(ds)
         _refuse_strangers(ds, creators[0], _IN_OBJECT)
         return Block(
             suite=Suite(_text(source, SUITE)),
@@ -117,7 +117,7 @@ def read_block(ds: Dataset) -> Block:
             manifest=_bytes(source, MANIFEST),
             cells=tuple(_cells(source[CELLS].value)),
         )
-    except (KeyError, ValueError, TypeError, AttributeError) as exc:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as exc:
         raise tampered("its private block lacks an element or holds a wrong value") from exc
 
 
@@ -125,7 +125,7 @@ def _cells(items: Any) -> Iterator[CellItem]:
     if not isinstance(items, Sequence):
         raise TypeError("not a sequence")
     for item in items:
-        source = item.private_block(GROUP, CREATOR)
+        source = _opened(item)
         _refuse_strangers(item, _creators(item)[0], _IN_ITEM, alone=True)
         frame, cell = source[FRAME].value, source[CELL].value
         if not isinstance(frame, int) or not isinstance(cell, int):
@@ -146,11 +146,22 @@ def _refuse_strangers(
 
 def _item(cell: CellItem) -> Dataset:
     item = Dataset()
-    target = item.private_block(GROUP, CREATOR, create=True)
+    target = _reserve(item)
     _add(target, FRAME, cell.frame)
     _add(target, CELL, cell.cell)
     _add(target, CIPHERTEXT, cell.ciphertext)
     return item
+
+
+def _reserve(ds: Dataset) -> PrivateBlock:
+    element = next(e for e in range(0x10, 0x100) if (GROUP, e) not in ds)
+    ds.add_new((GROUP, element), "LO", CREATOR)
+    return PrivateBlock((GROUP, CREATOR), ds, element)
+
+
+def _opened(ds: Dataset) -> PrivateBlock:
+    # Not Dataset.private_block: its cache, once copied, answers for the original object.
+    return PrivateBlock((GROUP, CREATOR), ds, _creators(ds)[0])
 
 
 def _add(target: PrivateBlock, element: int, value: object) -> None:

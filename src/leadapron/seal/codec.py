@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,7 +23,7 @@ from pydicom.uid import (
 
 from leadapron.model import BadInput
 from leadapron.seal import decoders
-from leadapron.seal.pixels import PixelFormat, Words, read_words, transfer_syntax
+from leadapron.seal.pixels import PixelFormat, Words, duplicate, read_words, transfer_syntax
 
 decoders.register()
 
@@ -123,7 +122,7 @@ def set_transfer_syntax(ds: Dataset, syntax: UID) -> None:
 def compress_dataset(ds: Dataset) -> Dataset:
     """Return a copy of `ds` as HTJ2K lossless; one that is encapsulated comes back as it is."""
     if transfer_syntax(ds).is_encapsulated:
-        return copy.deepcopy(ds)
+        return duplicate(ds)
     return transcode(ds, HTJ2KLossless)
 
 
@@ -135,7 +134,7 @@ def transcode(ds: Dataset, syntax: str) -> Dataset:
     that can't be written, or pixels that can't be read.
     """
     wanted = lossless_syntax(syntax)
-    made = copy.deepcopy(ds)
+    made = duplicate(ds)
     if transfer_syntax(ds) == wanted:
         return made
     fmt = PixelFormat.of(ds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hmac
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from leadapron.model import Denied
 from leadapron.seal.block import Block, CellItem, read_block, write_block
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CellRecord, Manifest
-from leadapron.seal.pixels import PixelFormat
+from leadapron.seal.pixels import PixelFormat, duplicate
 from leadapron.seal.suite import Context, Role, check_value, decrypt, digest, tampered
 
 
@@ -71,7 +70,7 @@ def rewrap(ds: Dataset, opener: SealKeys, wrapper: SealKeys) -> Dataset:
     context = _context(ds, block)
     dek = _unwrap(block, context, opener)
     wrapped = wrapper.wrap(dek, context.bind(Role.WRAP, *_counts(block)))
-    made = copy.deepcopy(ds)
+    made = duplicate(ds)
     write_block(made, replace(block, key_id=wrapper.key_id, wrapped=wrapped))
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -207,6 +208,14 @@ def _colour(ds: Dataset) -> str:
     name = str(ds.PhotometricInterpretation)
     # Decoders hand subsampled chroma out at full size.
     return "YBR_FULL" if name == _SUBSAMPLED and transfer_syntax(ds).is_encapsulated else name
+
+
+def duplicate(ds: Dataset) -> Dataset:
+    """Return a deep copy of `ds` that shares nothing with it."""
+    made = copy.deepcopy(ds)
+    # A copied FileDataset keeps its cached private blocks, which write to the original.
+    vars(made)["_private_blocks"] = {}
+    return made
 
 
 def transfer_syntax(ds: Dataset) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from leadapron.seal.cells import Cell, Mask
 from leadapron.seal.codec import can_store_htj2k, lossless_syntax, set_pixels, to_little_endian
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CODESTREAM, PIXELS, CellRecord, FrameRecord, Manifest
-from leadapron.seal.pixels import PixelFormat, Words, read_words, transfer_syntax
+from leadapron.seal.pixels import PixelFormat, Words, duplicate, read_words, transfer_syntax
 from leadapron.seal.profile import FULL, SealPolicy
 from leadapron.seal.suite import (
     DEK_BYTES,
@@ -90,7 +89,7 @@ def seal(
 def _assemble(
     ds: Dataset, fmt: PixelFormat, frames: list[_Frame], how: SealPolicy, keys: SealKeys, form: str
 ) -> Dataset:
-    made = copy.deepcopy(ds)
+    made = duplicate(ds)
     made.preamble = bytes(128)
     to_little_endian(made)
     taken = attributes.strip(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from leadapron.seal.codec import set_codestreams, set_pixels, set_transfer_synta
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CODESTREAM, CellRecord, Manifest
 from leadapron.seal.opening import Unlocked, unlock
-from leadapron.seal.pixels import PixelFormat, Words, read_words
+from leadapron.seal.pixels import PixelFormat, Words, duplicate, read_words
 from leadapron.seal.profile import FULL, as_regions
 from leadapron.seal.suite import digest, tampered
 
@@ -210,7 +209,7 @@ def _stored_words(ds: Dataset, manifest: Manifest) -> list[Words]:
 
 
 def _restored(ds: Dataset, manifest: Manifest, everything: bool) -> Dataset:
-    made = copy.deepcopy(ds)
+    made = duplicate(ds)
     remove_block(made)
     attributes.restore(made, manifest.originals, everything)
     return made
