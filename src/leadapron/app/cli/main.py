@@ -9,6 +9,7 @@ import typer
 
 from leadapron import __version__
 from leadapron.app.cli import admin
+from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
 
 app = typer.Typer(
@@ -32,15 +33,23 @@ HttpPort = Annotated[int | None, typer.Option(help="HTTP port; 0 picks a free on
 DimsePort = Annotated[int | None, typer.Option(help="DIMSE port; 0 picks a free one.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every event.")] = False,
 ) -> None:
     configure_logs(verbose)
-    if version:
-        print(__version__)
-        raise typer.Exit
 
 
 @app.command()
@@ -208,17 +217,7 @@ def fsck(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if result["ok"] else 76)
 
 
-@app.command()
-def bundle(
-    target: Annotated[Path, typer.Argument(metavar="OUT.tar")],
-    sign_key: Annotated[Path | None, typer.Option(help="Ed25519 private key, PEM.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write one signed offline archive to install or update from without a network."""
-    from leadapron.app.cli.bundle import bundle_command
-
-    with reporting(as_json):
-        bundle_command(target, sign_key, as_json)
+app.command("bundle")(bundle_command)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""What travels inside an offline archive and runs before anything is installed."""
