@@ -35,6 +35,7 @@ _log = structlog.get_logger(__name__)
 
 _SHOWS_PIXELS = frozenset({Action.VIEW, Action.EXPORT})
 _ABOUT_NO_ORDER = frozenset({Action.TRACE})
+_EXPLAINED = 8
 _ORDER_GUARDS = frozenset(
     {
         "order-names-others",
@@ -148,7 +149,7 @@ class Engine:
             return [Candidate(None, False, False, whole, _asked(request, whole))]
         if len(request.orders) == 0 or request.action in _ABOUT_NO_ORDER:
             return [Candidate(None, False, False, Grant(), request.regions)]
-        return [self._candidate(request, order) for order in request.orders]
+        return [self._candidate(request, order) for order in _worth_judging(request)]
 
     def _candidate(self, request: AccessRequest, order: Order) -> Candidate:
         need = self.needs.needs.get(order.need)
@@ -224,6 +225,22 @@ def decide(request: AccessRequest) -> Decision:
         _log.error("policy.no-engine", error=type(error).__name__)
         return _refusal([reason("no-decision")])
     return engine.decide(request)
+
+
+def _worth_judging(request: AccessRequest) -> Sequence[Order]:
+    """Leave out orders that cannot carry, as Cedar's time is per order; it judges the rest.
+
+    If none can, the latest few remain, so that the refusal is explained.
+    """
+    alive = [
+        order
+        for order in request.orders
+        if order.status == "active"
+        and order.valid_from <= request.at < order.valid_until
+        and request.recipient.id in order.recipients
+    ]
+    latest = sorted(request.orders, key=lambda o: (o.valid_until, o.id), reverse=True)
+    return alive or latest[:_EXPLAINED]
 
 
 def _normal(request: AccessRequest) -> AccessRequest:
