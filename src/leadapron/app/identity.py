@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from leadapron.app.api.schemas import Identity
 from leadapron.app.instance import Instance
+from leadapron.deid.vault import PATIENT
 from leadapron.delivery import ViewRequest
 
 
@@ -14,11 +17,11 @@ def identify(here: Instance, user: str, sop_instance: str) -> Identity:
     receipt = here.ledger.append(
         {"kind": "identity", "recipient": user, "sop": sop_instance, "purpose": "care"}
     )
-    known = here.vault.patient(film.patient)
+    known = json.loads(here.vault.original(PATIENT, film.patient).details or "{}")
     return Identity(
         patient=film.patient,
-        name=known.name,
-        sex=known.sex,
-        birth_date=known.birth_date,
+        name=known.get("name", ""),
+        sex=known.get("sex", ""),
+        birth_date=known.get("birth_date", ""),
         ledger_index=receipt.index,
     )
