@@ -3,6 +3,7 @@
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,14 @@ def test_every_guard_has_its_reason_in_both_languages():
         fields = [sorted(re.findall(r"{(\w+)}", words[tongue])) for tongue in ("en", "zh")]
         assert fields[0] == fields[1], code
         assert re.search(r"[\u4e00-\u9fff]", words["zh"]), code
+
+
+def test_the_page_lists_every_need_as_the_data_has_it():
+    page = Path(__file__).parents[2].joinpath("docs", "policy.md").read_text(encoding="utf-8")
+    for need in MODEL.needs.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{need.key}` |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        listed = [frozenset(Region(r) for r in c.split(", ") if r != "–") for c in cells[2:4]]
+        assert cells[1] == need.zh
+        assert listed == [need.required, need.helpful]
+        assert cells[5] == f"{need.background}, {need.psnr_db:g} dB"
