@@ -14,7 +14,7 @@ from leadapron.model import (
     Region,
     Role,
 )
-from leadapron.policy import decide
+from leadapron.policy import carrying, decide
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 FILM = ANATOMY | {Region.THORAX, Region.OUTSIDE}
@@ -224,7 +224,10 @@ def test_search_needs_an_own_order_that_carries():
     search = replace(REQUEST, action=Action.SEARCH, patient="", study="", available=frozenset())
     assert decide(search).allow
     assert codes(replace(search, orders=())) == ["no-order"]
-    others = replace(ORDER, recipients=frozenset({"li"}))
+    others = replace(ORDER, id="O2", recipients=frozenset({"li"}))
+    expired = replace(ORDER, id="O3", valid_until=AT)
+    assert carrying(replace(search, orders=(others, ORDER, expired))) == (ORDER,)
+    assert carrying(replace(search, orders=(ORDER,), breaker="open")) == ()
     assert codes(replace(search, orders=(others,))) == ["order-names-others"]
 
 

@@ -243,6 +243,18 @@ def _worth_judging(request: AccessRequest) -> Sequence[Order]:
     return alive or latest[:_EXPLAINED]
 
 
+def carrying(request: AccessRequest) -> tuple[Order, ...]:
+    """Return the request's orders that carry it under the packaged policies.
+
+    A search is limited to these: `decide` says whether it may be made at all. Never raises.
+    """
+    try:
+        return default_engine().carrying(request)
+    except Exception as error:
+        _log.error("policy.no-engine", error=type(error).__name__)
+        return ()
+
+
 def _normal(request: AccessRequest) -> AccessRequest:
     """Return the request with region names as regions; an unknown name raises."""
     return replace(

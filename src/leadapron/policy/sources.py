@@ -6,9 +6,11 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from leadapron import __version__
 from leadapron.model import BadInput
 from leadapron.policy.needs import Need, NeedModel
 from leadapron.policy.rules import Rule
@@ -42,6 +44,7 @@ def digest(
 ) -> str:
     """Return a digest of all that a decision depends on besides the request."""
     content = {
+        "engine": [__version__, version("cedarpy")],
         "policies": [list(item) for item in texts],
         "schema": schema,
         "needs": repr(sorted((k, _sorted_repr(n)) for k, n in needs.needs.items())),
