@@ -150,27 +150,38 @@ def _sealed_frame(
     ds: Dataset, fmt: PixelFormat, index: int, region_map: RegionMap | None, how: SealPolicy
 ) -> _Frame:
     words = read_words(ds, fmt, index)
-    known = region_map if region_map is not None and region_map.masks else None
-    if known is None or set(known.masks) == {Region.OUTSIDE}:
-        parts = [cells.whole_frame(fmt)]
-    else:
-        parts = cells.partition(known.shape, known.masks)
     stored = _stored_format(fmt, how.code)
-    if how.code == FULL:
+    parts = _parts(region_map, how)
+    if how.code == FULL or not parts:
         shown = stored.flat()
     else:
-        if known is not None:
-            sealed = [replace(p, regions=p.regions & how.regions) for p in parts]
-            parts = [p for p in sealed if p.regions]
         shown = words.copy()
         for part in parts:
             shown[part.box][... if part.mask is None else part.mask] = fmt.fill()[0]
+    parts = parts or [cells.whole_frame(fmt)]
     return _Frame(
         parts,
         list(cells.pack(fmt, words, parts)),
         shown,
         _record(region_map, digest(fmt.frame_bytes(words)), digest(stored.frame_bytes(shown))),
     )
+
+
+def _parts(region_map: RegionMap | None, how: SealPolicy) -> list[Cell]:
+    """Return the cells to seal; none where the frame must be sealed whole.
+
+    That is so without a map and, in the profile ``regions``, when the network did not
+    recognise the film or found nothing of what had to be sealed.
+    """
+    if region_map is None or not set(region_map.masks) - {Region.OUTSIDE}:
+        return []
+    if how.code == FULL:
+        return cells.partition(region_map.shape, region_map.masks)
+    if not region_map.in_domain:
+        return []
+    parts = cells.partition(region_map.shape, region_map.masks)
+    named = [replace(p, regions=p.regions & how.regions) for p in parts]
+    return [p for p in named if p.regions]
 
 
 def _kept_frame(fmt: PixelFormat, codestream: bytes, region_map: RegionMap | None) -> _Frame:
