@@ -1,0 +1,199 @@
+"""Predict the leaked copy from the unmarked film: sampling, blur, tone curve, local contrast.
+
+What the prediction cannot explain is the residual in which the mark is looked for. The model
+is fitted to the copy alone and never sees a candidate, so it cannot favour one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.watermark.geometry import Geometry
+
+Float = npt.NDArray[np.float32]
+
+_BINS = 512
+_BLURS = (0.0, 0.45, 0.75, 1.2, 2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """The unmarked film, prepared for sampling.
+
+    Attributes:
+        tone: film values mapped to 0 … bins - 1, float32, at working density.
+        scale: (x, y) working pixels per film pixel.
+        shape: (rows, columns) of the native film.
+    """
+
+    tone: Float
+    scale: tuple[float, float]
+    shape: tuple[int, int]
+
+    @classmethod
+    def prepare(cls, frame: npt.NDArray[Any], longest: int) -> Film:
+        """Return `frame` at a density of at most `longest` pixels on its longer side."""
+        import cv2
+
+        small: Float = frame.astype(np.float32)
+        factor = min(1.0, longest / max(frame.shape))
+        if factor < 1:
+            size = (round(frame.shape[1] * factor), round(frame.shape[0] * factor))
+            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+        low, high = np.percentile(small[::3, ::3], (0.02, 99.98))
+        span = max(float(high - low), 1e-6)
+        tone = np.clip((small - low) * ((_BINS - 1) / span), 0, _BINS - 1)
+        scale = (small.shape[1] / frame.shape[1], small.shape[0] / frame.shape[0])
+        return cls(tone.astype(np.float32), scale, (frame.shape[0], frame.shape[1]))
+
+
+def sample(picture: Float, maps: tuple[Float, Float], fill: float = 0.0) -> Float:
+    """Return `picture` at the map positions (cubic), float32."""
+    import cv2
+
+    return np.asarray(
+        cv2.remap(
+            picture,
+            maps[0],
+            maps[1],
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=fill,
+        ),
+        np.float32,
+    )
+
+
+def blurred(picture: Float, sigma: float) -> Float:
+    """Return a Gaussian blur; wide ones are done on a smaller copy."""
+    import cv2
+
+    if sigma < 0.05:
+        return picture
+    if sigma <= 8:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+    factor = int(sigma // 4)
+    rows, columns = picture.shape[:2]
+    size = (max(4, columns // factor), max(4, rows // factor))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma * size[0] / columns)
+    return np.asarray(
+        cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def inside(
+    maps: tuple[Float, Float], shape: tuple[int, int], margin: float
+) -> npt.NDArray[np.bool_]:
+    """Return which map positions are on a picture of `shape`, `margin` pixels from its edge."""
+    x, y = maps
+    return np.asarray(
+        (x >= margin) & (y >= margin) & (x <= shape[1] - 1 - margin) & (y <= shape[0] - 1 - margin)
+    )
+
+
+def tone_curve(source: Float, target: Float, weight: Float) -> Float:
+    """Return the mean of `target` for each tone of `source`, smoothed, float32 (bins,)."""
+    index = np.clip(np.rint(source), 0, _BINS - 1).astype(np.intp).ravel()
+    mass = np.bincount(index, weight.ravel(), _BINS)
+    total = np.bincount(index, (weight * target).ravel(), _BINS)
+    offsets = np.arange(-6, 7)
+    kernel = np.exp(-0.5 * (offsets / 1.5) ** 2)
+    mass, total = np.convolve(mass, kernel, "same"), np.convolve(total, kernel, "same")
+    known = mass > 1e-3 * mass.max()
+    places = np.arange(_BINS)
+    return np.interp(places, places[known], total[known] / mass[known]).astype(np.float32)
+
+
+def apply_curve(tone: Float, curve: Float) -> tuple[Float, Float]:
+    """Return curve(tone) and its derivative, interpolated between bins."""
+    steps = np.append(np.diff(curve), np.float32(0))
+    slopes = np.convolve(np.diff(curve, prepend=curve[:1], append=curve[-1:]), [0.5, 0.5], "valid")
+    low = np.minimum(tone.astype(np.int32), _BINS - 1)
+    return curve[low] + (tone - low) * steps[low], slopes.astype(np.float32)[low]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The copy as the unmarked film explains it.
+
+    Attributes:
+        expected: predicted grey values, float32 (rows, columns) of the copy.
+        slope: grey values per tone bin of the film at each pixel, float32.
+        weight: 0 to 1; 0 outside the film.
+    """
+
+    expected: Float
+    slope: Float
+    weight: Float
+
+
+def predict(film: Film, copy: Float, geometry: Geometry, rounds: int = 2) -> Prediction:
+    """Fit tone curve and blur, and return the prediction of `copy` (rows, columns)."""
+    maps = geometry.film_maps(film.scale)
+    step = geometry.film_pixels_per_pixel() * float(np.mean(film.scale))
+    weight = inside(maps, film.tone.shape, 1.0 + step).astype(np.float32)
+    base_blur = 0.45 * step if step > 1.2 else 0.0
+    flat = sample(blurred(film.tone, base_blur), maps)
+    weight = weight * shown(flat, copy, weight)
+    robust = weight
+    for _ in range(rounds):
+        curve = tone_curve(flat, copy, robust)
+        expected, _ = apply_curve(np.clip(flat, 0, _BINS - 1), curve)
+        robust = weight * _trust(copy - expected, weight)
+    toned, slopes = apply_curve(film.tone, curve)
+    layers = [
+        sample(blurred(toned, sigma * step), maps) for sigma in _BLURS if step <= 1.2 or sigma
+    ]
+    expected = _mixed(layers, copy, robust)
+    slope = sample(blurred(slopes, max(base_blur, 0.5)), maps)
+    return Prediction(expected, slope, weight)
+
+
+def shown(flat: Float, copy: Float, weight: Float) -> Float:
+    """Return where the copy follows the film at all, 0 to 1.
+
+    Fills, mosaics and windows of other programs do not; they would spoil every fit. The test
+    is the local correlation of detail, which no tone curve changes.
+    """
+    extent = float(np.sqrt(max(float(weight.sum()), 1.0)))
+    fine, coarse = 1.5, max(4.0, extent / 60)
+    p = (blurred(flat, fine) - blurred(flat, coarse)) * weight
+    y = (blurred(copy, fine) - blurred(copy, coarse)) * weight
+    window = max(6.0, extent / 50)
+    pp, yy, py = (blurred(part, window) for part in (p * p, y * y, p * y))
+    agreement = np.abs(py) / np.sqrt((pp + 1e-4) * (yy + 1e-4))
+    used = agreement[weight > 0]
+    if used.size < 100:
+        return np.ones_like(weight)
+    usual = float(np.percentile(used[:: max(1, used.size // 20_000)], 90))
+    return np.clip(agreement / max(usual, 1e-3) * 2.5 - 0.75, 0.0, 1.0).astype(np.float32)
+
+
+def _trust(error: Float, weight: Float) -> Float:
+    """Return weights that fall off for outliers, such as text laid over the film."""
+    used = np.abs(error[weight > 0])
+    if used.size == 0:
+        return np.zeros_like(error)
+    spread = 1.4826 * float(np.median(used[:: max(1, used.size // 50_000)])) + 0.3
+    return (1 / (1 + (error / (2.5 * spread)) ** 2)).astype(np.float32)
+
+
+def _mixed(layers: list[Float], copy: Float, weight: Float) -> Float:
+    """Return the least-squares mixture of blurs of the film: any mild symmetric filter."""
+    stride = max(1, int(np.sqrt(copy.size / 150_000)))
+    root = np.sqrt(weight[::stride, ::stride]).ravel()
+    columns = [layers[0], *(layer - layers[0] for layer in layers[1:])]
+    design = np.stack([c[::stride, ::stride].ravel() * root for c in columns] + [root], axis=1)
+    target = copy[::stride, ::stride].ravel() * root
+    square = design.T @ design
+    ridge = np.diag(np.diag(square)) * 1e-6 + np.eye(len(square)) * 1e-3
+    mix = np.linalg.solve(square + ridge, design.T @ target).astype(np.float32)
+    result = np.full_like(copy, mix[-1])
+    for share, column in zip(mix, columns, strict=False):
+        result += share * column
+    return result

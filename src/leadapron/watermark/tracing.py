@@ -1,0 +1,305 @@
+"""From a leaked copy to the view it came from, the film being known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.model import BadInput
+from leadapron.watermark.chips import Band, band
+from leadapron.watermark.geometry import Geometry, scaling
+from leadapron.watermark.masking import perceptual_mask
+from leadapron.watermark.modelling import Film, Prediction, inside, predict
+from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
+from leadapron.watermark.refining import misfit, refine, snapped
+from leadapron.watermark.registration import Features, Registration, align, features
+from leadapron.watermark.scoring import measure, residual, z_scores
+
+Float = npt.NDArray[np.float32]
+Picture = npt.NDArray[Any]
+
+_WORKING = 1024
+_DENSITY = 2048
+_LOCAL = (0.12, 0.03)
+_DECOYS = 200
+_DECOY_SD = (0.75, 1.3)
+_SNAP_MARGIN = 1.03
+METHOD = "leadapron-watermark-1"
+
+
+def trace(
+    original: Picture,
+    leaked: Picture,
+    key: bytes,
+    view_ids: Iterable[str],
+    *,
+    image_digest: str = "",
+    films_tried: int = 1,
+) -> Ranking:
+    """Rank the views of a film by the evidence that a leaked copy came from them.
+
+    Args:
+        original: the unmarked native frame, (H, W).
+        leaked: the copy, grey (h, w) or RGB (h, w, 3), uint8 or uint16, of any size.
+        key: the watermark secret.
+        view_ids: candidate views; repeated ids count once.
+        image_digest: as given to `embed`.
+        films_tried: how many films this copy was traced against; multiplies N.
+
+    Returns:
+        The ranking. Verdict ``accuse`` only if N·exp(−z²/2) ≤ 1e-6 with N = candidates ×
+        hypotheses × films tried, and if the decoys behaved. The same arguments give the
+        same ranking.
+
+    Raises:
+        BadInput: the pictures or the key cannot be used.
+    """
+    views = list(dict.fromkeys(view_ids))
+    grey = _grey(leaked)
+    _check(original, grey, key)
+    known = _known(original)
+    placed = register(known, grey)
+    if placed is None or not views:
+        return _unplaced(views, placed)
+    measured, placed = _measurements(known, grey, placed)
+    tried = len(views) * measured.shape[1] * max(1, films_tried)
+    scores = z_scores(key, views, measured, image_digest).max(axis=1)
+    decoys = _decoys(key, measured, image_digest)
+    calibrated = _DECOY_SD[0] <= decoys["sd"] <= _DECOY_SD[1]
+    candidates = _ranked(views, scores, tried, calibrated)
+    best = candidates[0]
+    return Ranking(
+        best=best.view_id,
+        p_value=best.p,
+        z=best.z,
+        candidates=candidates,
+        registration=placed.registration,
+        verdict="accuse" if best.accused else "inconclusive",
+        hypotheses=measured.shape[1] * max(1, films_tried),
+        decoys=decoys,
+        settings=_settings(placed, known),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class KnownFilm:
+    """What is computed once for a film."""
+
+    frame: Picture
+    features: Features
+    film: Film
+    band: Band
+    mask: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A copy laid on the film: its working picture and geometry."""
+
+    copy: Float
+    geometry: Geometry
+    registration: Registration
+
+
+class _Held:
+    """A frame as a hashable argument: equal if its content is."""
+
+    def __init__(self, frame: Picture) -> None:
+        self.frame = np.ascontiguousarray(frame)
+        self.name = (
+            hashlib.sha256(self.frame.data).digest(),
+            self.frame.shape,
+            self.frame.dtype.str,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.name == other.name
+
+
+@lru_cache(maxsize=4)
+def _known_of(held: _Held) -> KnownFilm:
+    frame = held.frame
+    plan = band((frame.shape[0], frame.shape[1]))
+    return KnownFilm(
+        frame,
+        features(frame),
+        Film.prepare(frame, _DENSITY),
+        plan,
+        perceptual_mask(frame, plan.grid),
+    )
+
+
+def _known(frame: Picture) -> KnownFilm:
+    return _known_of(_Held(frame))
+
+
+def register(known: KnownFilm, grey: Float) -> Placed | None:
+    """Lay a grey copy over a film, or return None."""
+    found = align(known.features, features(grey))
+    if found is None:
+        return None
+    geometry = Geometry(
+        np.asarray(np.linalg.inv(found.homography), np.float64), (grey.shape[0], grey.shape[1])
+    )
+    window = _window(geometry, known.frame.shape)
+    if window is None:
+        return None
+    top, left, bottom, right = window
+    cut = np.ascontiguousarray(grey[top:bottom, left:right])
+    geometry = geometry.cropped(top, left, (cut.shape[0], cut.shape[1]))
+    working, reduced = _reduced(cut, geometry, max(known.frame.shape))
+    final, prediction = _placed(known.film, working, reduced, working.shape == cut.shape)
+    shown = _coverage(final, known)
+    contrast = float(np.std(working[prediction.weight > 0])) + 1e-6
+    registration = replace(
+        found,
+        flow=final.bend,
+        coverage=shown,
+        residual=misfit(working, prediction) / contrast,
+    )
+    return Placed(working, final, registration)
+
+
+def _window(geometry: Geometry, film: Sequence[int]) -> tuple[int, int, int, int] | None:
+    """Return the part of the copy that shows the film: top, left, bottom, right."""
+    rows, columns = geometry.shape
+    maps = Geometry(geometry.to_film @ scaling(columns / 64, rows / 64), (64, 64)).film_maps((1, 1))
+    seen = inside(maps, (film[0], film[1]), 0)
+    if not seen.any():
+        return None
+    down, across = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    top, bottom = (int(down[0]) - 1) * rows // 64, (int(down[-1]) + 2) * rows // 64 + 1
+    left, right = (int(across[0]) - 1) * columns // 64, (int(across[-1]) + 2) * columns // 64 + 1
+    return max(0, top), max(0, left), min(rows, bottom), min(columns, right)
+
+
+def _reduced(cut: Float, geometry: Geometry, longer: int) -> tuple[Float, Geometry]:
+    """Return the copy reduced so that the whole film would span the working size."""
+    import cv2
+
+    extent = longer / geometry.film_pixels_per_pixel()
+    factor = min(1.0, _WORKING / extent)
+    if factor > 0.97:
+        return cut, geometry
+    shape = (max(32, round(cut.shape[0] * factor)), max(32, round(cut.shape[1] * factor)))
+    small = cv2.resize(cut, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    small = np.asarray(small, np.float32)
+    return small, geometry.resized(shape)
+
+
+def _placed(
+    film: Film, working: Float, geometry: Geometry, exact: bool
+) -> tuple[Geometry, Prediction]:
+    """Return the best of the refined and the plain geometries, with its prediction."""
+    best = refine(film, working, geometry)
+    prediction = predict(film, working, best)
+    error = misfit(working, prediction)
+    for plain in snapped(best, film.shape, exact):
+        other = predict(film, working, plain)
+        other_error = misfit(working, other)
+        if other_error <= error * _SNAP_MARGIN:
+            best, prediction, error = plain, other, min(error, other_error)
+    return best, prediction
+
+
+def _coverage(geometry: Geometry, known: KnownFilm) -> float:
+    """Return the share of the film that the copy shows."""
+    x, y = geometry.copy_maps((64, 64), (known.frame.shape[0], known.frame.shape[1]))
+    return float(np.mean(inside((x, y), geometry.shape, 0)))
+
+
+def _measurements(known: KnownFilm, grey: Float, placed: Placed) -> tuple[Float, Placed]:
+    """Return one column of measurements for each hypothesis about the leak, float32 (n, m)."""
+    del grey
+    prediction = predict(known.film, placed.copy, placed.geometry)
+    extent = max(known.frame.shape) / placed.geometry.film_pixels_per_pixel()
+    columns = [
+        measure(
+            residual(placed.copy, prediction, share * extent).score,
+            placed.geometry,
+            known.band,
+            known.mask,
+        )
+        for share in _LOCAL
+    ]
+    return np.stack(columns, axis=1), placed
+
+
+def _decoys(key: bytes, measured: Float, image_digest: str) -> dict[str, float]:
+    """Return the z statistics of invented views under a key of their own."""
+    other = hashlib.sha256(b"leadapron/decoys" + key).digest()
+    names = [f"decoy-{i}" for i in range(_DECOYS)]
+    scores = z_scores(other, names, measured, image_digest)
+    return {
+        "count": float(_DECOYS),
+        "mean": float(scores.mean()),
+        "sd": float(scores.std()),
+        "max": float(scores.max()),
+    }
+
+
+def _ranked(
+    views: Sequence[str], scores: npt.NDArray[np.float64], tried: int, calibrated: bool
+) -> tuple[Candidate, ...]:
+    ranked = []
+    for place in np.argsort(-scores, kind="stable"):
+        z = float(scores[place])
+        p = bound(z, tried)
+        ranked.append(Candidate(views[place], z, p, calibrated and p <= FALSE_NAMING))
+    return tuple(ranked)
+
+
+def _unplaced(views: Sequence[str], placed: Placed | None) -> Ranking:
+    """Return the answer for a copy that shows no part of the film: nobody is named."""
+    candidates = tuple(Candidate(view, 0.0, 1.0, False) for view in views)
+    best = views[0] if views and placed is not None else ""
+    registration = placed.registration if placed is not None else None
+    return Ranking(best, 1.0, 0.0, candidates, registration, "inconclusive")
+
+
+def _settings(placed: Placed, known: KnownFilm) -> Mapping[str, Any]:
+    return {
+        "method": METHOD,
+        "chips": known.band.size,
+        "mark_grid": list(known.band.grid),
+        "working_copy": list(placed.copy.shape),
+        "false_naming": FALSE_NAMING,
+    }
+
+
+def _grey(leaked: Picture) -> Float:
+    """Return luma (ITU-R BT.601) as float32 (h, w)."""
+    if leaked.ndim == 2:
+        return leaked.astype(np.float32)
+    if leaked.ndim == 3 and leaked.shape[2] == 1:
+        return leaked[..., 0].astype(np.float32)
+    if leaked.ndim == 3 and leaked.shape[2] in (3, 4):
+        return leaked[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    raise BadInput(
+        f"A leaked copy must be grey or RGB, not an array of shape {leaked.shape}.",
+        remedy="Load the picture with leadapron.watermark.load_picture.",
+    )
+
+
+def _check(original: Picture, grey: Float, key: bytes) -> None:
+    if original.ndim != 2 or min(original.shape) < 64:
+        raise BadInput(
+            f"The original must be one frame (H, W) of 64 pixels or more, not {original.shape}.",
+            remedy="Pass the unmarked native frame.",
+        )
+    if min(grey.shape) < 24:
+        raise BadInput(
+            f"A copy of {grey.shape[0]}×{grey.shape[1]} pixels is too small to trace.",
+            remedy="Find a larger copy.",
+        )
+    if not key:
+        raise BadInput("The watermark key is empty.", remedy="Open the key store.")
