@@ -64,9 +64,7 @@ def child(root, countdown, count):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-@pytest.mark.parametrize(
-    ("before", "count"), [(0, 1), (3, 2), (250, 10), (255, 1), (256, 1), (100, 600)]
-)
+@pytest.mark.parametrize(("before", "count"), [(0, 1), (3, 2), (255, 1), (256, 1), (100, 600)])
 def test_killed_before_every_change_to_the_disk(tmp_path, before, count):
     start = tmp_path / "start"
     with opened(start) as ledger:
@@ -163,7 +161,7 @@ while True:
 
 def test_kill_minus_nine_in_a_loop(tmp_path):
     acknowledged = {}
-    for turn in range(4):
+    for turn in range(3):
         process = subprocess.Popen(
             [sys.executable, "-c", LOOP, str(tmp_path), SIGNER.to_bytes().hex()],
             stdout=subprocess.PIPE,

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from leadapron.ledger import Ledger, Signer, evidence, leaf_hash, verify, verify_evidence
 from leadapron.ledger import log as log_module
-from leadapron.model import BadInput, Conflict, IntegrityFailure, Unavailable
+from leadapron.ledger import writer as writer_module
+from leadapron.model import BadInput, Conflict, IntegrityFailure, StorageFailure, Unavailable
 
 SIGNER = Signer.generate("pacs.example/log")
 
@@ -210,6 +212,52 @@ def test_threads_share_commits_and_lose_nothing(place):
     assert sorted(receipts.values()) == list(range(240))
     for (name, i), index in receipts.items():
         assert (ledger.entry(index)["t"], ledger.entry(index)["i"]) == (name, i)
+    assert ledger.fsck().intact
+
+
+def test_a_broken_disk_fails_everybody_and_heals(place, monkeypatch):
+    ledger = opened(place)
+    ledger.append({"i": 0})
+    broken = True
+    real = writer_module.durable.replace_file
+
+    def replace_file(*args, **kwargs):
+        if broken:
+            raise OSError(errno.EIO, "broken")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(writer_module.durable, "replace_file", replace_file)
+    errors = []
+
+    def work():
+        try:
+            ledger.append({"i": 1})
+        except StorageFailure as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(errors) == 6
+    assert ledger.size == 1
+    broken = False
+    assert ledger.append({"i": 2}).index == 1
+    assert ledger.fsck().intact
+
+
+def test_an_interrupt_is_no_receipt(place, monkeypatch):
+    ledger = opened(place)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module.Writer, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append({"i": 0})
+    assert ledger.append({"i": 1}).index == 0
     assert ledger.fsck().intact
 
 

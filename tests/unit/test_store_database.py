@@ -7,7 +7,14 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from leadapron.model import BadInput, Conflict, IntegrityFailure, StorageFailure, Unavailable
+from leadapron.model import (
+    BadInput,
+    Conflict,
+    IntegrityFailure,
+    NotFound,
+    StorageFailure,
+    Unavailable,
+)
 from leadapron.store.database import Database
 
 
@@ -198,3 +205,11 @@ def test_in_memory(tmp_path):
     database.migrate("catalog")
     assert database.is_current("catalog")
     assert sqlite3.threadsafety >= 1
+
+
+def test_a_check_does_not_make_the_file(tmp_path):
+    with pytest.raises(NotFound):
+        Database(f"sqlite:///{tmp_path}/x.db", create=False)
+    assert not (tmp_path / "x.db").exists()
+    Database(f"sqlite:///{tmp_path}/x.db").migrate("catalog")
+    assert Database(f"sqlite:///{tmp_path}/x.db", create=False).check() == []

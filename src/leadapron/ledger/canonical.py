@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from leadapron.ledger.tiles import LARGEST_ENTRY
 from leadapron.model import BadInput
@@ -20,13 +20,20 @@ _LARGEST_INTEGER = (1 << 53) - 1
 _DEEPEST = 32
 AT = "at"
 
+_encoder = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+
 
 def dump(entry: Mapping[str, JSON]) -> bytes:
     """Return the canonical bytes; BadInput for a value JSON cannot carry exactly."""
-    plain = _plain(entry, 0)
+    return encode(_plain(entry, 0))
+
+
+def encode(plain: Mapping[str, JSON]) -> bytes:
+    """Return the canonical bytes of what `checked` returned; BadInput if they are too many."""
     try:
-        text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        data = text.encode("utf-8")
+        data = _encoder.encode(plain).encode("utf-8")
     except UnicodeEncodeError:
         raise _refused("a text with a lone surrogate", "decode the text correctly first") from None
     if len(data) > LARGEST_ENTRY:
@@ -49,27 +56,37 @@ def checked(entry: Mapping[str, JSON]) -> dict[str, JSON]:
         raise _refused("no mapping", "pass a dict with string keys")
     if AT in entry:
         raise _refused(f"a key '{AT}' of its own", "the log sets the time; use another key")
+    plain = {str(key): _plain(value, 1) for key, value in entry.items() if _is_text(key)}
     # The longest time there will be leaves room for the key that the log adds.
-    return load(dump({**entry, AT: _LARGEST_INTEGER}))
+    encode(plain | {AT: _LARGEST_INTEGER})
+    return plain
 
 
-def _plain(value: object, depth: int) -> object:
+def _plain(value: object, depth: int) -> Any:
+    """Return a private copy made of dict, list, str, int, bool and None only."""
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return value
     if depth > _DEEPEST:
         raise _refused(f"more than {_DEEPEST} levels", "flatten it")
-    if value is None or isinstance(value, (bool, str)):
-        return value
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, int):
         if abs(value) > _LARGEST_INTEGER:
             raise _refused("an integer beyond 2^53 - 1", "write it as a string")
         return int(value)
     if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise _refused("a key that is no string", "use string keys")
-        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+        return {str(k): _plain(item, depth + 1) for k, item in value.items() if _is_text(k)}
     if isinstance(value, (list, tuple)):
         return [_plain(item, depth + 1) for item in value]
     remedy = "write it as an integer or a string, so that every program reads the same value"
-    raise _refused(f"a value of type {type(value).__name__}", remedy)
+    raise _refused(f"a value of type {kind.__name__}", remedy)
+
+
+def _is_text(key: object) -> bool:
+    if isinstance(key, str):
+        return True
+    raise _refused("a key that is no string", "use string keys")
 
 
 def _refused(what: str, remedy: str) -> BadInput:

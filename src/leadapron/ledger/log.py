@@ -26,6 +26,8 @@ from leadapron.store import durable
 
 log = logging.getLogger(__name__)
 
+_GATHER_SECONDS = 0.0003
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -77,8 +79,9 @@ class Ledger:
         self._writer = writer
         self._seen = seen
         self._queue: list[_Request] = []
-        self._queue_lock = threading.Lock()
-        self._commit_lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._leading = False
+        self._crowded = False
         self._stale = False
         self._last_ms = _last_time(writer)
 
@@ -129,7 +132,8 @@ class Ledger:
 
     def close(self) -> None:
         """Wait for the running commit, then let another process write."""
-        with self._commit_lock:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._leading)
             if self._writer:
                 self._writer.close()
             self._writer = None
@@ -158,16 +162,33 @@ class Ledger:
         request = _Request([canonical.checked(entry) for entry in entries])
         if not request.entries:
             return []
-        with self._queue_lock:
-            self._queue.append(request)
-        with self._commit_lock:
-            if not request.done:
-                with self._queue_lock:
-                    batch, self._queue = self._queue, []
-                self._commit(batch)
+        self._submit(request)
         if request.error:
             raise request.error
         return request.receipts
+
+    def _submit(self, request: _Request) -> None:
+        """Wait until the request is committed, by this thread or by one that leads a batch."""
+        with self._turn:
+            self._queue.append(request)
+            self._turn.wait_for(lambda: request.done or not self._leading)
+            if request.done:
+                return
+            self._leading = True
+        batch: list[_Request] = []
+        try:
+            if self._crowded:
+                # Those whose entries the last commit took are about to come back: one fsync more.
+                time.sleep(_GATHER_SECONDS)
+            with self._turn:
+                batch, self._queue = self._queue, []
+            self._commit(batch)
+        finally:
+            with self._turn:
+                _fail_unfinished(batch or [request])
+                self._leading = False
+                self._crowded = len(batch) > 1
+                self._turn.notify_all()
 
     @property
     def size(self) -> int:
@@ -253,14 +274,7 @@ class Ledger:
                 self._write(self._writer, batch)
         except LeadApronError as error:
             for request in batch:
-                request.error = request.error or error
-        finally:
-            for request in batch:
-                request.done = True
-                if not request.receipts and not request.error:
-                    request.error = StorageFailure(
-                        "the log failed unexpectedly", remedy="see the service's own log"
-                    )
+                request.error = error
 
     def _write(self, writer: Writer, batch: list[_Request]) -> None:
         if self._stale:
@@ -268,7 +282,7 @@ class Ledger:
             self._last_ms = _last_time(writer)
             self._stale = False
         at_ms = max(self._last_ms, time.time_ns() // 1_000_000)
-        entries = [canonical.dump(entry | {AT: at_ms}) for r in batch for entry in r.entries]
+        entries = [canonical.encode(entry | {AT: at_ms}) for r in batch for entry in r.entries]
         first = writer.checkpoint.head.size
         try:
             hashes = writer.commit(entries)
@@ -282,10 +296,8 @@ class Ledger:
             Receipt(first + i, leaf, head.size, head.root, at_ms) for i, leaf in enumerate(hashes)
         ]
         for request in batch:
-            request.receipts, receipts = (
-                receipts[: len(request.entries)],
-                receipts[len(request.entries) :],
-            )
+            count = len(request.entries)
+            request.receipts, receipts = receipts[:count], receipts[count:]
 
     def _undo(self, writer: Writer) -> None:
         """Take a failed commit off the folder at once; if that fails too, the next append does."""
@@ -323,6 +335,16 @@ def _prove(folder: Path, head: TreeHead, index: int) -> InclusionProof:
     if not proof.verify():
         raise _unprovable()
     return proof
+
+
+def _fail_unfinished(batch: list[_Request]) -> None:
+    """Let nobody wait for, or take as logged, what a leader left behind."""
+    for request in batch:
+        request.done = True
+        if not request.receipts and not request.error:
+            request.error = StorageFailure(
+                "the log failed unexpectedly", remedy="see the service's own log"
+            )
 
 
 def _unprovable() -> IntegrityFailure:

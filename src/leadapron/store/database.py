@@ -22,10 +22,11 @@ from leadapron.model import (
     Conflict,
     IntegrityFailure,
     LeadApronError,
+    NotFound,
     StorageFailure,
     Unavailable,
 )
-from leadapron.store import durable, migrate
+from leadapron.store import durable
 
 _BUSY_MS = 10_000
 _READ_ONLY = "leadapron_read_only"
@@ -37,18 +38,21 @@ class Database:
     Every package keeps its own tables in its own `tables.py` with its own MetaData.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, create: bool = True) -> None:
         """Connect lazily to ``sqlite:///FILE``, ``sqlite://`` (memory) or ``postgresql://…``.
+
+        With `create` False a missing SQLite file is an error and not made, as a check needs it.
 
         Raises:
             BadInput: the URL is no database URL.
+            NotFound: there is no such file and `create` is False.
             Unavailable: its driver is not installed.
             StorageFailure: the folder of the file cannot be made.
         """
         self.url = _parse(url)
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self._file is not None:
-            _prepare_file(self._file)
+            _prepare_file(self._file, create)
         self.engine = self._make_engine()
 
     def __repr__(self) -> str:
@@ -78,16 +82,22 @@ class Database:
         All revisions run in one transaction. Returns the revision; errors as in `session`, and
         Conflict if the database was written by a newer LeadApron.
         """
+        from leadapron.store import migrate
+
         with _errors(), self.engine.begin() as connection:
             return migrate.upgrade(connection, which)
 
     def revision(self, which: str | Path) -> str | None:
         """Return the revision the schema is at; None if it was never migrated."""
+        from leadapron.store import migrate
+
         with _errors(), self._reading() as connection:
             return migrate.current(connection, which)
 
     def is_current(self, which: str | Path) -> bool:
         """Tell whether `migrate` would have nothing to do."""
+        from leadapron.store import migrate
+
         return self.revision(which) == migrate.head(which)
 
     def check(self) -> list[str]:
@@ -146,8 +156,12 @@ def _parse(url: str | URL) -> URL:
         ) from None
 
 
-def _prepare_file(path: Path) -> None:
+def _prepare_file(path: Path, create: bool) -> None:
     """Create the file with mode 0600; SQLite gives its WAL the same mode."""
+    if not create and not path.is_file():
+        raise NotFound(
+            f"there is no database {path}", remedy="check --data; else restore it from a backup"
+        )
     with durable.storage_errors(f"cannot open the database {path}"):
         durable.make_folder(path.absolute().parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
