@@ -122,7 +122,7 @@ def oracle(request):
     return bool(views), [s for s in views if len(s) == most]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(requests)
 def test_the_engine_and_the_oracle_agree(request):
     decision = decide(request)
@@ -136,7 +136,7 @@ def test_the_engine_and_the_oracle_agree(request):
         assert not decision.order
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(requests)
 def test_what_is_shown_is_on_the_film_asked_for_and_explained(request):
     decision = decide(request)
@@ -150,7 +150,7 @@ def test_what_is_shown_is_on_the_film_asked_for_and_explained(request):
         assert decision.order in {o.id for o in default_engine().carrying(request)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(requests, orders)
 def test_another_order_never_takes_a_view_away(request, extra):
     known = {o.id for o in request.orders}
