@@ -19,6 +19,7 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
+expect.set_options(timeout=30_000)
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src" / "leadapron" / "app" / "static"
@@ -124,14 +125,15 @@ def film_of(console: Console) -> str:
     return console.page.evaluate("location.hash").rsplit("/", 1)[-1]
 
 
+def orders(console: Console) -> list[dict[str, Any]]:
+    """The worklist of the signed-in reader."""
+    return console.page.context.request.get(f"{console.base_url}/api/worklist").json()
+
+
 def served(console: Console) -> tuple[np.ndarray, float, float]:
-    """Frame (rows, columns), window centre and width of the first order, as DICOMweb serves them."""
+    """Frame (rows, columns), window centre and width of the open film, as DICOMweb has them."""
     requests = console.page.context.request
-    order = next(
-        item
-        for item in requests.get(f"{console.base_url}/api/worklist").json()
-        if item["sop_instance"] == film_of(console)
-    )
+    order = next(item for item in orders(console) if item["sop_instance"] == film_of(console))
     instance = (
         f"{console.base_url}/dicom-web/studies/{order['study_instance']}"
         f"/series/{order['series_instance']}/instances/{order['sop_instance']}"
@@ -279,9 +281,9 @@ def test_the_panel_says_what_this_view_is(open_console):
 
 def test_a_view_without_an_order_is_refused_with_reasons_in_both_languages(open_console):
     reader = open_console("radiologist")
-    reader.open_film()
+    (order, *_) = orders(reader)
     stranger = open_console("pacs_admin", "en")
-    stranger.show(f"view/{film_of(reader)}")
+    stranger.show(f"view/{order['sop_instance']}")
     refusal = stranger.page.locator("[data-refused]")
     expect(refusal).to_contain_text("This view was refused")
     expect(refusal.locator("[lang=en]").first).not_to_be_empty()
@@ -353,11 +355,12 @@ def test_everything_is_reached_with_the_keyboard(open_console):
     page.locator("tbody a.button").first.focus()
     page.keyboard.press("Enter")
     page.locator(".film[data-ready=true]").wait_for(timeout=FIRST_FILM_MS)
-    reached = set()
-    for _ in range(24):
+    reached = []
+    for _ in range(14):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.className"))
-    assert {"tool", "film-canvas", "panel"} <= reached
+        reached.append(page.evaluate("document.activeElement.className"))
+    assert {"tool", "film-canvas", "panel"} <= set(reached)
+    assert reached.count("film-canvas") == 1, "the film keeps the focus"
 
 
 PAGES = {
@@ -387,7 +390,7 @@ def test_axe_finds_nothing_serious(open_console, role, language):
             for v in report["violations"]
             if v["impact"] in {"serious", "critical"}
         ]
-    assert found == dict.fromkeys(PAGES[role], [])
+    assert not {name: bad for name, bad in found.items() if bad}
 
 
 def test_the_built_console_is_small_and_whole():

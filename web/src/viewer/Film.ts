@@ -61,6 +61,7 @@ export class Film {
       element: this.element,
       defaultOptions: { background: [0, 0, 0] },
     });
+    this.element.tabIndex = 0; // The engine takes its element out of the tab order.
     // The frame is already in the cache: setStack itself would hide a failure to load.
     await this.viewport.setStack([this.imageId]);
     if (this.gone) return;

@@ -39,6 +39,10 @@ export function useViewerKeys(actions: ViewerActions): void {
   });
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
+      // The viewport would cancel every key it hears, Tab included, and so trap the focus.
+      if (event.target instanceof HTMLElement && event.target.closest('.film-canvas')) {
+        event.stopPropagation();
+      }
       const typing = event.target instanceof HTMLElement && event.target.closest('input, textarea');
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       // The panel scrolls with the arrows while it has the focus.
@@ -48,7 +52,7 @@ export function useViewerKeys(actions: ViewerActions): void {
       event.preventDefault();
       action();
     };
-    addEventListener('keydown', press);
-    return () => removeEventListener('keydown', press);
+    addEventListener('keydown', press, { capture: true });
+    return () => removeEventListener('keydown', press, { capture: true });
   }, []);
 }
