@@ -113,6 +113,13 @@ class Settings(BaseSettings):
                 "after reading docs/threat-model.md",
                 code="exposed-file-keys",
             )
+        if self.host not in LOOPBACK and not self.modalities:
+            raise BadInput(
+                f"refusing to listen on {self.host}: any device could store films",
+                remedy="name the calling AE titles in `modalities` (LEADAPRON_MODALITIES or "
+                "leadapron.toml)",
+                code="open-storage",
+            )
 
 
 class InstanceFolder:

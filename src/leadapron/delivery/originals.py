@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +54,16 @@ class Originals:
         available = frozenset(self._load(film).manifest.regions)
         return available, bool(available & ANATOMY)
 
+    def require_film(self, film: Film) -> None:
+        """Raise Denied for what can't be marked: several frames, or colour."""
+        pixels = self._load(film).manifest.format
+        if pixels.frames != 1 or pixels.samples != 1:
+            raise Denied(
+                "this object has several frames or colours; only single grey films are delivered",
+                remedy="ask the PACS administrator to release the original",
+                code="not-a-film",
+            )
+
     def image_digest(self, film: Film) -> str:
         """Return the digest of the original pixels, as the seal's manifest holds it."""
         return self._load(film).manifest.pixel_digest
@@ -68,7 +77,7 @@ class Originals:
         whole = open_frame(sealed.dataset, self._keys, every)
         granted = _granted(whole, decision.regions)
         plain = unseal(sealed.dataset, self._keys, frozenset())
-        clear = normalise(_single(whole.pixels), plain)
+        clear = normalise(whole.pixels, plain)
         shown = hide(clear, granted, obligations.background)
         marked = embed(
             shown,
@@ -87,7 +96,7 @@ class Originals:
         sealed = self._load(film)
         plain = unseal(sealed.dataset, self._keys, frozenset())
         whole = open_frame(sealed.dataset, self._keys, None)
-        return normalise(_single(whole.pixels), plain), int(plain.BitsStored)
+        return normalise(whole.pixels, plain), int(plain.BitsStored)
 
     def find(self, picture: npt.NDArray[np.uint8], films: list[Film]) -> list[FilmMatch]:
         """Return the films among `films` (those ever viewed) that `picture` may show."""
@@ -144,13 +153,3 @@ def _granted(opened: OpenedFrame, regions: frozenset[Region]) -> npt.NDArray[np.
         if mask is not None:
             granted |= mask
     return granted
-
-
-def _single(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if pixels.ndim != 2:
-        raise Denied(
-            "this object has several frames or colours; only single grey films are delivered",
-            remedy="ask the PACS administrator to release the original",
-            code="not-a-film",
-        )
-    return pixels

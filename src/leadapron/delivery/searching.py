@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from leadapron.archive import QUERY_KEYS, Archive, Film
 from leadapron.ledger import Ledger
 from leadapron.model import AccessRequest, Action, BadInput, Decision, Denied, Order
-from leadapron.policy import PolicyStore, decide
+from leadapron.policy import PolicyStore, carrying, decide
 
 
 class Searching:
@@ -33,17 +33,16 @@ class Searching:
             )
         recipient = self._policy.recipient(recipient_id)
         orders = tuple(self._policy.orders_of(recipient_id))
-        decision = decide(
-            AccessRequest(
-                recipient=recipient,
-                action=Action.SEARCH,
-                at=datetime.now(UTC),
-                orders=orders,
-                channel=channel,
-                breaker=self._policy.breaker(recipient_id),
-            )
+        request = AccessRequest(
+            recipient=recipient,
+            action=Action.SEARCH,
+            at=datetime.now(UTC),
+            orders=orders,
+            channel=channel,
+            breaker=self._policy.breaker(recipient_id),
         )
-        films = self._scoped(match, orders) if decision.allow else []
+        decision = decide(request)
+        films = self._scoped(match, carrying(request)) if decision.allow else []
         self._record(recipient_id, match, channel, decision, len(films))
         if not decision.allow:
             raise Denied(
