@@ -253,7 +253,10 @@ def load_keys(directory: str | Path) -> CentreKeyPair | CentrePublicKey:
     """
     private, public = (Path(directory) / n for n in (PRIVATE_FILE, PUBLIC_FILE))
     if not private.exists() and not public.exists():
-        raise NotFound(f"no keys in {directory}", remedy="make them with `leadapron keys create`")
+        raise NotFound(
+            f"no keys in {directory}",
+            remedy="restore them from a backup, or make new ones with create_keys",
+        )
     half = CentrePublicKey.from_pem(public.read_bytes()) if public.exists() else None
     if not private.exists() and half is not None:
         return half

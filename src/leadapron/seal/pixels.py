@@ -18,6 +18,7 @@ Words = npt.NDArray[Any]
 """Unsigned words of BitsAllocated, (rows × samples, columns): sample planes stacked."""
 
 MAX_FRAME_BYTES = 2**31
+MAX_FRAMES = 100_000
 _WORD: dict[int, type[np.unsignedinteger[Any]]] = {
     1: np.uint8,
     8: np.uint8,
@@ -185,7 +186,7 @@ class PixelFormat:
         sane = (
             0 < self.rows <= 65535
             and 0 < self.columns <= 65535
-            and self.frames > 0
+            and 0 < self.frames <= MAX_FRAMES
             and 1 <= self.samples <= 4
             and self.bits_allocated in _WORD
             and 1 <= self.bits_stored <= self.bits_allocated
@@ -224,8 +225,8 @@ def transfer_syntax(ds: Dataset) -> Any:
     return getattr(meta, "TransferSyntaxUID", None) or ExplicitVRLittleEndian
 
 
-def read_words(ds: Dataset, fmt: PixelFormat, index: int = 0) -> Words:
-    """Return frame `index` (from 0) as stored; BadInput if it is short or can't be decoded."""
+def check_pixels(ds: Dataset, fmt: PixelFormat) -> None:
+    """Raise BadInput if Pixel Data is missing, or native and too short for `fmt`."""
     data = ds.get("PixelData")
     if not isinstance(data, bytes) or not data:
         raise BadInput(
@@ -233,18 +234,24 @@ def read_words(ds: Dataset, fmt: PixelFormat, index: int = 0) -> Words:
             remedy="only image objects are sealed; check what the modality sent",
             code="no-pixel-data",
         )
-    if not 0 <= index < fmt.frames:
-        raise BadInput(f"no frame {index + 1} of {fmt.frames}", remedy="frames count from 1")
-    syntax = transfer_syntax(ds)
-    if syntax.is_encapsulated:
-        return _decoded(ds, fmt, index)
     need = -(-fmt.frame_bits * fmt.frames // 8)
-    if len(data) < need:
+    if len(data) < need and not transfer_syntax(ds).is_encapsulated:
         raise BadInput(
             f"Pixel Data has {len(data)} bytes where its attributes need {need}",
             remedy="the file is truncated; send it again from the modality",
             code="truncated",
         )
+
+
+def read_words(ds: Dataset, fmt: PixelFormat, index: int = 0) -> Words:
+    """Return frame `index` (from 0) as stored; BadInput if it is short or can't be decoded."""
+    check_pixels(ds, fmt)
+    data = ds.PixelData
+    if not 0 <= index < fmt.frames:
+        raise BadInput(f"no frame {index + 1} of {fmt.frames}", remedy="frames count from 1")
+    syntax = transfer_syntax(ds)
+    if syntax.is_encapsulated:
+        return _decoded(ds, fmt, index)
     height, width = fmt.raster
     count = height * width
     if fmt.bits_allocated == 1:

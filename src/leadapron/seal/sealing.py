@@ -18,7 +18,14 @@ from leadapron.seal.cells import Cell, Mask
 from leadapron.seal.codec import can_store_htj2k, lossless_syntax, set_pixels, to_little_endian
 from leadapron.seal.keys import SealKeys
 from leadapron.seal.manifest import CODESTREAM, PIXELS, CellRecord, FrameRecord, Manifest
-from leadapron.seal.pixels import PixelFormat, Words, duplicate, read_words, transfer_syntax
+from leadapron.seal.pixels import (
+    PixelFormat,
+    Words,
+    check_pixels,
+    duplicate,
+    read_words,
+    transfer_syntax,
+)
 from leadapron.seal.profile import FULL, SealPolicy
 from leadapron.seal.suite import (
     DEK_BYTES,
@@ -75,6 +82,7 @@ def seal(
         raise Conflict("the object is sealed already", remedy="unseal it first, or re-wrap its key")
     how = SealPolicy.of(policy)
     fmt = PixelFormat.of(ds)
+    check_pixels(ds, fmt)
     maps = _maps(region_map, fmt, cover or {})
     if fmt.samples > 1 or fmt.bits_allocated > 16:
         maps = [m and _unmapped(m) for m in maps]
