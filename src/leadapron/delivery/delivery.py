@@ -29,14 +29,12 @@ from leadapron.model import (
     ViewEvent,
 )
 from leadapron.policy import PolicyStore, VolumeBreaker, decide, worst
+from leadapron.policy.reasons import reason
 from leadapron.store.database import Database
 from leadapron.watermark import key_digest
 
 log = structlog.get_logger(__name__)
 
-VIEW_REVOKED = Reason(
-    "view-revoked", "This view was revoked; see the case.", "该调阅已被撤销,详见安全事件。"
-)
 CACHED_VIEWS = 6
 
 
@@ -77,7 +75,7 @@ class Delivery:
         self._originals.require_film(film)
         view_id = self._view_id(recipient.id, film.sop_instance, decision)
         if self._policy.is_revoked("view", view_id):
-            self._refuse(request, film, Decision(False, reasons=(VIEW_REVOKED,)))
+            self._refuse(request, film, Decision(False, reasons=(reason("view-revoked"),)))
         digest = key_digest(self._originals.mark_key, view_id, self._originals.image_digest(film))
         receipt = self._record(request, film, decision, view_id, digest)
         self._remember(request, film, decision, view_id, digest, receipt)
