@@ -282,6 +282,7 @@ def test_evidence_stands_alone(place):
     assert report.valid
     assert report.pinned
     assert report.entry["view"] == "v123"
+    json.dumps(report.as_dict())
     assert report.tree_size == 300
     assert verify_evidence(json.dumps(package)).valid
     assert not verify_evidence(package).pinned

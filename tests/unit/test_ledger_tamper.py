@@ -106,6 +106,12 @@ def test_an_added_folder_link_or_pipe(place):
     assert not report(place).intact
 
 
+def test_a_file_name_that_is_no_text(place):
+    (place / "ledger" / os.fsdecode(b"\xff\n")).write_bytes(b"")
+    (problem,) = report(place).problems
+    assert problem == "\\udcff\\x0a does not belong to the log"
+
+
 def rewrite(place, change):
     path = place / "ledger/tile/entries/000"
     entries, _ = decode_bundle(path.read_bytes())

@@ -42,6 +42,21 @@ class EvidenceReport:
     root: bytes = b""
     signed_by: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; the root in hexadecimal."""
+        return {
+            "valid": self.valid,
+            "pinned": self.pinned,
+            "problems": list(self.problems),
+            "entry": self.entry,
+            "index": self.index,
+            "at_ms": self.at_ms,
+            "log": self.origin,
+            "tree_size": self.tree_size,
+            "root": self.root.hex(),
+            "signed_by": list(self.signed_by),
+        }
+
 
 def evidence(ledger: Ledger, index: int) -> dict[str, Any]:
     """Return the package for entry `index`: plain JSON values.

@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leadapron.ledger.tiles import CHECKPOINT, WIDTH, parse_path
+from leadapron.ledger.tiles import CHECKPOINT, LARGEST_ENTRY, WIDTH, parse_path
 from leadapron.model import IntegrityFailure, StorageFailure, Unavailable
 from leadapron.store import durable
 
 _LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.002
+# More than any file of a log can hold: a planted giant must not fill the memory.
+_LARGEST_FILE = WIDTH * (LARGEST_ENTRY + 2) + 1
 
 
 @contextmanager
@@ -101,27 +103,36 @@ class Snapshot:
         result = cls(folder)
         with locked(folder, exclusive=False), durable.storage_errors("cannot list the log"):
             result.walk()
-            for name in result.files:
-                parsed = parse_path(name)
-                if name == CHECKPOINT or (parsed and parsed[2] < WIDTH):
-                    result.changing[name] = (folder / name).read_bytes()
+            result.read_changing()
         return result
 
-    def walk(self, below: str = "") -> None:
-        """List everything below one folder of the log."""
-        with os.scandir(self.folder / below) as items:
-            for item in items:
-                name = f"{below}/{item.name}" if below else item.name
-                if item.is_dir(follow_symlinks=False):
-                    self.folders.add(name)
-                    self.walk(name)
-                elif item.is_file(follow_symlinks=False):
-                    self.files.add(name)
-                else:
-                    self.odd.add(name)
+    def walk(self) -> None:
+        """List everything below the log's folder."""
+        pending = [""]
+        while pending:
+            below = pending.pop()
+            with os.scandir(self.folder / below) as items:
+                for item in items:
+                    name = f"{below}/{item.name}" if below else item.name
+                    if item.is_dir(follow_symlinks=False):
+                        self.folders.add(name)
+                        pending.append(name)
+                    elif item.is_file(follow_symlinks=False):
+                        self.files.add(name)
+                    else:
+                        self.odd.add(name)
+
+    def read_changing(self) -> None:
+        """Keep the bytes of the checkpoint and of the partial files."""
+        for name in self.files:
+            parsed = parse_path(name)
+            if name == CHECKPOINT or (parsed and parsed[2] < WIDTH):
+                with (self.folder / name).open("rb") as file:
+                    self.changing[name] = file.read(_LARGEST_FILE)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes as of the snapshot; full files never change."""
         if name in self.changing:
             return self.changing[name]
-        return (self.folder / name).read_bytes()
+        with (self.folder / name).open("rb") as file:
+            return file.read(_LARGEST_FILE)

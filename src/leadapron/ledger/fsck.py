@@ -124,11 +124,17 @@ def _verify(path: Path, vkeys: list[str], seen: str | os.PathLike[str] | None) -
         not problems,
         checkpoint.head.size,
         checkpoint.head.root,
-        tuple(problems[:_MOST_PROBLEMS]),
+        tuple(map(_printable, problems[:_MOST_PROBLEMS])),
         unfinished,
         checkpoint.head.origin,
         tuple(f"{v.name} ({v.algorithm})" for v in parse_vkeys(vkeys)),
     )
+
+
+def _printable(problem: str) -> str:
+    """Return the text with file names that are no UTF-8 or no text made visible."""
+    text = problem.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 @dataclass

@@ -6,22 +6,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from leadapron.ledger import canonical, fsck, tree
+from leadapron.ledger import canonical
 from leadapron.ledger.canonical import AT, JSON
-from leadapron.ledger.checkpoint import Checkpoint
-from leadapron.ledger.folder import locked
-from leadapron.ledger.fsck import FsckReport
 from leadapron.ledger.memory import Memory
-from leadapron.ledger.signing import DEFAULT_NAME, Signer, TreeHead, check_name, parse_vkeys
-from leadapron.ledger.tiles import CHECKPOINT, WIDTH, TileReader
-from leadapron.ledger.tree import ConsistencyProof, InclusionProof, leaf_hash
+from leadapron.ledger.reading import LogReader, is_signed
+from leadapron.ledger.signing import DEFAULT_NAME, Signer, check_name, parse_vkeys
 from leadapron.ledger.writer import Writer
-from leadapron.model import Conflict, IntegrityFailure, LeadApronError, StorageFailure, Unavailable
+from leadapron.model import Conflict, LeadApronError, StorageFailure, Unavailable
 from leadapron.store import durable
 
 log = logging.getLogger(__name__)
@@ -60,7 +56,7 @@ class _Request:
     done: bool = False
 
 
-class Ledger:
+class Ledger(LogReader):
     """The tamper-evident log (存证日志) in one folder, in the layout of C2SP tlog-tiles.
 
     One process writes, with any number of threads; any number of processes read and verify.
@@ -74,10 +70,8 @@ class Ledger:
         seen: Path | None,
     ) -> None:
         """Use `Ledger.open`."""
-        self.path = path
-        self.vkeys = vkeys
+        super().__init__(path, vkeys, seen)
         self._writer = writer
-        self._seen = seen
         self._queue: list[_Request] = []
         self._turn = threading.Condition()
         self._leading = False
@@ -118,7 +112,7 @@ class Ledger:
                 remedy="keep it in the keys folder",
             )
         keys = signer.vkeys if signer else tuple(v.vkey for v in parse_vkeys(vkeys))
-        if signer is None and _is_signed(folder):
+        if signer is None and is_signed(folder):
             return cls(folder, None, keys, remembered)
         if signer is None:
             log.warning("the log at %s is not signed: for experiments only", folder)
@@ -190,79 +184,6 @@ class Ledger:
                 self._crowded = len(batch) > 1
                 self._turn.notify_all()
 
-    @property
-    def size(self) -> int:
-        """How many entries the newest checkpoint covers."""
-        return self._head().size
-
-    def __len__(self) -> int:
-        return self.size
-
-    def checkpoint(self) -> str:
-        """Return the newest checkpoint: a C2SP signed note."""
-        return self._read_checkpoint().to_bytes().decode()
-
-    def entry(self, index: int) -> dict[str, JSON]:
-        """Return one entry, checked against its hash; BadInput if there is none."""
-        return canonical.load(self.raw(index))
-
-    def raw(self, index: int) -> bytes:
-        """Return the exact bytes that were hashed; BadInput, IntegrityFailure."""
-        with locked(self.path, exclusive=False):
-            head = self._head()
-            tree.check_range(index, head.size)
-            return self._bundle(TileReader(self.path, head.size), index // WIDTH)[index % WIDTH]
-
-    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, JSON]]:
-        """Yield entries `start` to `stop` (the size, by default), each checked against its hash.
-
-        What is appended meanwhile is not yielded.
-        """
-        end = min(self.size, stop) if stop is not None else self.size
-        position = max(start, 0)
-        while position < end:
-            index, offset = divmod(position, WIDTH)
-            with locked(self.path, exclusive=False):
-                bundle = self._bundle(TileReader(self.path, self._head().size), index)
-            part = bundle[offset : min(WIDTH, end - index * WIDTH)]
-            yield from map(canonical.load, part)
-            position += len(part)
-
-    def prove(self, index: int) -> InclusionProof:
-        """Return the proof that entry `index` is in the newest checkpoint's tree."""
-        return self.prove_with_checkpoint(index)[0]
-
-    def prove_with_checkpoint(self, index: int) -> tuple[InclusionProof, Checkpoint]:
-        """Return the proof together with the checkpoint that it leads to."""
-        with locked(self.path, exclusive=False):
-            checkpoint = self._read_checkpoint()
-            return _prove(self.path, checkpoint.head, index), checkpoint
-
-    def prove_consistency(self, old: int, new: int | None = None) -> ConsistencyProof:
-        """Return the proof that the tree of size `new` (the newest) only added to that of `old`."""
-        with locked(self.path, exclusive=False):
-            head = self._head()
-            newer = head.size if new is None else new
-            tree.check_range(newer, head.size + 1)
-            tree.check_range(old, newer + 1)
-            subtree = TileReader(self.path, head.size).subtree
-            proof = ConsistencyProof(
-                old,
-                newer,
-                tree.range_root(subtree, 0, old),
-                tree.range_root(subtree, 0, newer),
-                tuple(tree.consistency_path(subtree, old, newer)),
-            )
-        if not proof.verify() or (newer == head.size and proof.new_root != head.root):
-            raise _unprovable()
-        return proof
-
-    def fsck(self) -> FsckReport:
-        """Check the whole log from its bytes; see `leadapron.ledger.verify`."""
-        if not self.vkeys and not _is_signed(self.path):
-            return fsck.verify_unsigned(self.path, self._seen)
-        return fsck.verify(self.path, self.vkeys, self._seen)
-
     def _commit(self, batch: list[_Request]) -> None:
         """Commit every waiting request at once; each gets its receipts or the same error."""
         try:
@@ -308,34 +229,6 @@ class Ledger:
         except (OSError, LeadApronError):
             log.exception("an append failed and could not be undone; appends stay refused")
 
-    def _bundle(self, reader: TileReader, index: int) -> list[bytes]:
-        entries = reader.entries(index)
-        if [leaf_hash(entry) for entry in entries] != reader.hashes(0, index):
-            raise IntegrityFailure(
-                f"entries from {index * WIDTH} on are not what their hashes say",
-                remedy="run `leadapron ledger verify`; restore the log from a copy",
-            )
-        return entries
-
-    def _read_checkpoint(self) -> Checkpoint:
-        with durable.storage_errors("cannot read the log"):
-            return Checkpoint.parse((self.path / CHECKPOINT).read_bytes())
-
-    def _head(self) -> TreeHead:
-        return self._read_checkpoint().head
-
-
-def _prove(folder: Path, head: TreeHead, index: int) -> InclusionProof:
-    """Return the inclusion proof of `index` under one tree head, checked before it is given out."""
-    tree.check_range(index, head.size)
-    reader = TileReader(folder, head.size)
-    leaf = reader.hashes(0, index // WIDTH)[index % WIDTH]
-    path = tuple(tree.inclusion_path(reader.subtree, index, head.size))
-    proof = InclusionProof(index, leaf, head.size, head.root, path)
-    if not proof.verify():
-        raise _unprovable()
-    return proof
-
 
 def _fail_unfinished(batch: list[_Request]) -> None:
     """Let nobody wait for, or take as logged, what a leader left behind."""
@@ -345,20 +238,6 @@ def _fail_unfinished(batch: list[_Request]) -> None:
             request.error = StorageFailure(
                 "the log failed unexpectedly", remedy="see the service's own log"
             )
-
-
-def _unprovable() -> IntegrityFailure:
-    return IntegrityFailure(
-        "the log's tiles do not match its checkpoint",
-        remedy="run `leadapron ledger verify`; restore the log from a copy",
-    )
-
-
-def _is_signed(folder: Path) -> bool:
-    try:
-        return bool(Checkpoint.parse((folder / CHECKPOINT).read_bytes()).signatures)
-    except FileNotFoundError:
-        return False
 
 
 def _last_time(writer: Writer | None) -> int:

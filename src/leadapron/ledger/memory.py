@@ -67,7 +67,7 @@ class Memory:
             written = os.pwrite(descriptor, record, 0 if first < second else _SLOT)
             if written != len(record):
                 raise OSError(f"{written} of {len(record)} bytes written")
-            os.fdatasync(descriptor)
+            durable.sync_data(descriptor)
         finally:
             os.close(descriptor)
 

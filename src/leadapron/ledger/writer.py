@@ -322,7 +322,7 @@ def _append(path: Path, expected: int, data: bytes) -> None:
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        os.fdatasync(descriptor)
+        durable.sync_data(descriptor)
     finally:
         os.close(descriptor)
 

@@ -47,6 +47,11 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise storage_failure(error, doing) from error
 
 
+def sync_data(descriptor: int) -> None:
+    """Fsync a file's bytes and size; macOS knows only the full fsync."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Fsync a folder, so that names created, renamed or removed in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
