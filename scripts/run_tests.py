@@ -7,6 +7,7 @@ Exit code: pytest's own, or 1 if only another check failed.
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ CHECKS = (
     ("import-linter", ["lint-imports", "--no-cache"]),
 )
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+SEED = os.environ.get("PYTHONHASHSEED") or str(random.randrange(2**32))
+"""One order of sets for all workers, another at every run; printed, so a run can be repeated."""
 
 
 def run(command: list[str], **environment: str) -> int:
@@ -42,8 +45,8 @@ def main(arguments: list[str]) -> int:
         print(f"== {name}", flush=True)
         if run(command) != 0:
             failed.append(name)
-    print("== pytest", flush=True)
-    code = run(pytest_command(arguments, os.cpu_count() or 1), **ONE_THREAD)
+    print(f"== pytest (PYTHONHASHSEED={SEED})", flush=True)
+    code = run(pytest_command(arguments, os.cpu_count() or 1), **ONE_THREAD, PYTHONHASHSEED=SEED)
     if failed:
         print(f"leadapron test: failed as well: {', '.join(failed)}", file=sys.stderr)
     return code or bool(failed)
