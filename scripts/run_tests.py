@@ -7,7 +7,7 @@ Exit code: pytest's own, or 1 if only another check failed.
 from __future__ import annotations
 
 import os
-import random
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ CHECKS = (
     ("import-linter", ["lint-imports", "--no-cache"]),
 )
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-SEED = os.environ.get("PYTHONHASHSEED") or str(random.randrange(2**32))
+SEED = os.environ.get("PYTHONHASHSEED") or str(secrets.randbelow(2**32))
 """One order of sets for all workers, another at every run; printed, so a run can be repeated."""
 
 
