@@ -35,7 +35,7 @@ def test_only_the_private_half_opens():
     assert "centre.private" in caught.value.remedy
 
 
-@pytest.mark.parametrize("keys", [PAIR, PatientKey.generate("P1")], ids=str)
+@pytest.mark.parametrize("keys", [PAIR, PatientKey.generate("P1")], ids=["centre", "patient"])
 def test_a_wrapped_key_is_bound_to_its_key_and_object(keys):
     wrapped = keys.wrap(DEK, b"object 1")
     assert keys.unwrap(wrapped, b"object 1") == DEK
