@@ -16,6 +16,9 @@ TURNS = ("upright", "turned-90", "upside-down", "turned-270")
 """Quarter turns counter-clockwise that the film was given; index = numpy.rot90's k."""
 
 DOMAIN, INVERTED, FIRST_POSE = 0, 1, 2
+_PRIOR = np.array([0, 2, 2, 2, 4, 6, 6, 6], dtype=np.float32)
+"""What a pose must have over the upright one, in nats: turned or mirrored films are rare."""
+
 OUTPUTS = FIRST_POSE + 2 * len(TURNS)
 """Logits: chest film, inverted, then the eight poses (turn, then mirrored turn)."""
 
@@ -70,7 +73,7 @@ class Gate:
         """Judge a film letterboxed into a square of any side."""
         small, mask = reduce(square, inside)
         logits = self._network.run(normalise(small, mask)[None])[0]
-        poses = logits[FIRST_POSE:]
+        poses = logits[FIRST_POSE:] - _PRIOR
         best = int(poses.argmax())
         turns, mirrored = best % len(TURNS), best >= len(TURNS)
         domain = float(1 / (1 + np.exp(-logits[DOMAIN])))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from leadapron.model import ANATOMY, BadInput, Region, RegionMap
 
 if TYPE_CHECKING:
+    import highdicom as hd
     from pydicom import Dataset
 
 _TOLERANCE = 0.0008
@@ -73,7 +74,7 @@ def to_segmentation(
     )
 
 
-def _describe(number: int, region: Region, version: str) -> object:
+def _describe(number: int, region: Region, version: str) -> hd.seg.SegmentDescription:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 

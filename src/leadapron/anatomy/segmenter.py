@@ -57,7 +57,8 @@ class Segmenter:
         ``pose`` (Pose), ``domain`` (float) and ``calibration`` for ``cover``.
         Raises BadInput if ``pixels`` is no picture at all.
         """
-        if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
+        grey = photometric.strip().upper().startswith("MONOCHROME")
+        if not grey or (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
             return self._refuse(pixels.shape[:2], "colour")
         frame = _plane(pixels)
         size = int(self.network.card["size"])

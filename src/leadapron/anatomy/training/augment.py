@@ -38,7 +38,8 @@ def random(film: Film, size: int, rng: Random, mirror: float = 0.15) -> Sample:
     """Return one random variant of the film, at ``size``; mirrored with that chance."""
     mirrored = rng.random() < mirror
     matrix = _affine(size, rng, mirrored)
-    image = cv2.warpAffine(film.image, matrix, (size, size)).astype(np.float32) / 255
+    turned = cv2.warpAffine(film.image, matrix, (size, size))
+    image = _float(turned) / np.float32(255)
     inside = _warp(film.inside.astype(np.uint8), matrix, size) > 0
     image = _intensity(image, inside, rng)
     inside = _frame(image, inside, rng)
@@ -90,24 +91,27 @@ def _intensity(image: Float, inside: npt.NDArray[np.bool_], rng: Random) -> Floa
     size = image.shape[0]
     values = image[inside][::7]
     low, high = np.percentile(values, (0.5, 99.5)) if values.size else (0.0, 1.0)
-    image = np.clip((image - low) / max(float(high - low), 1e-3), 0, 1)
+    image = _float(np.clip((image - low) / max(float(high - low), 1e-3), 0, 1))
     image = _curve(image, rng)
     if rng.random() < 0.6:
         image = image + _field(size, rng, 3, rng.uniform(0.02, 0.18))
     if rng.random() < 0.35:
         image = image + _blob(size, rng) * rng.uniform(0.1, 0.5)
     if rng.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+        image = _float(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)))
     elif rng.random() < 0.3:
         soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(1, 6))
-        image = image + rng.uniform(0.3, 1.6) * (image - soft)
+        image = _float(image + rng.uniform(0.3, 1.6) * (image - soft))
     if rng.random() < 0.6:
-        image = image + rng.normal(0, rng.uniform(0.003, 0.05), image.shape)
-    image = np.asarray(image, dtype=np.float32)
+        image = _float(image + rng.normal(0, rng.uniform(0.003, 0.05), image.shape))
     if rng.random() < 0.25:
         image = _window(image, rng)
     _burn(image, rng)
     return image
+
+
+def _float(image: npt.ArrayLike) -> Float:
+    return np.asarray(image, dtype=np.float32)
 
 
 def _curve(image: Float, rng: Random) -> Float:

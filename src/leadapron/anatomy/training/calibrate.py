@@ -50,30 +50,42 @@ def dice(first: Mask, second: Mask) -> float:
 
 def margins(
     films: Iterable[Film], size: int, infer: Infer, cuts: dict[Region, float]
-) -> dict[str, dict[str, float]]:
-    """Return the margin in network pixels by region and miss rate (split conformal).
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return margins in network pixels: ``cover`` or ``core``, region, rate (split conformal).
 
     Only films whose labels cover the region everywhere take part.
     """
-    needed: dict[Region, list[list[float]]] = defaultdict(list)
+    needed: dict[str, dict[Region, list[list[float]]]] = {"cover": {}, "core": {}}
     for film in films:
         sample = augment.plain(film, size)
         levels = np.rint(infer(sample.inputs) * 255).astype(np.uint8)
+        inside = film_inside(film, size)
         for region, cut in cuts.items():
-            at = INDEX[region]
+            at, level = INDEX[region], round(cut * 255)
             truth = sample.target[at] > 0
-            known = sample.known[at][film_inside(film, size)]
-            if not known.size or not known.all() or not truth.any():
+            if not (sample.known[at][inside] > 0).all() or not truth.any():
                 continue
-            tidy = shape.clean(region, levels[at], round(cut * 255))
-            away = signed_distance(tidy >= round(cut * 255))[truth]
-            needed[region].append([float(np.quantile(away, 1 - rate)) for rate in RATES])
+            mask = (shape.clean(region, levels[at], level) >= level) & inside
+            missed, wrong = signed_distance(mask)[truth], signed_distance(truth)[mask]
+            needed["cover"].setdefault(region, []).append(_quantiles(missed))
+            needed["core"].setdefault(region, []).append(_quantiles(wrong))
     return {
-        str(region): {
-            str(rate): round(_upper(column), 2)
-            for rate, column in zip(RATES, zip(*rows, strict=True), strict=True)
-        }
-        for region, rows in needed.items()
+        kind: {str(region): _table(rows) for region, rows in regions.items()}
+        for kind, regions in needed.items()
+    }
+
+
+def _quantiles(distances: npt.NDArray[np.float32]) -> list[float]:
+    if not distances.size:
+        return [0.0] * len(RATES)
+    return [float(np.quantile(distances, 1 - rate)) for rate in RATES]
+
+
+def _table(rows: list[list[float]]) -> dict[str, float]:
+    columns = zip(*rows, strict=True)
+    return {
+        str(rate): round(max(0.0, _upper(column)), 2)
+        for rate, column in zip(RATES, columns, strict=True)
     }
 
 

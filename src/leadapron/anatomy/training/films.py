@@ -21,6 +21,7 @@ SIZE = 512
 SPLIT_SEED = 20240
 _SAME_PERSON = 0.4
 _DRR_AIR = 14
+_SWAPPED = frozenset({"053"})
 Plane = npt.NDArray[np.uint16]
 
 
@@ -72,7 +73,7 @@ def wingspan(root: Path) -> Iterator[Film]:
     split = split_names([p.stem for p in paths], (1 / 3, 0.1))
     for path in paths:
         image, labels = _grey(path), _raw(folder / "labels" / path.name)
-        right, left, heart = (labels & 1) > 0, (labels & 2) > 0, (labels & 4) > 0
+        right, left, heart = _wingspan_planes(path.stem, labels)
         residual = _grey(folder / "bone_residual" / f"{path.stem}.jpg")
         bone, trusted = bone_labels(residual, image, right | left)
         target = (
@@ -86,6 +87,18 @@ def wingspan(root: Path) -> Iterator[Film]:
         body, sure = body_labels(image, right | left)
         target, known = target | body * bit(Region.THORAX), known | sure * bit(Region.THORAX)
         yield _film(f"wingspan/{path.stem}", split[path.stem], image, target, known)
+
+
+def _wingspan_planes(name: str, labels: Plane) -> tuple[npt.NDArray[np.bool_], ...]:
+    """Return right lung, left lung and heart by one definition.
+
+    On some films the left lung was drawn through the heart, and on one the two were
+    swapped: seen on contact sheets of the training part.
+    """
+    right, left, heart = ((labels & value) > 0 for value in (1, 2, 4))
+    if name in _SWAPPED:
+        left, heart = heart, left
+    return right & ~heart, left & ~heart, heart
 
 
 def gbc100(root: Path) -> Iterator[Film]:
@@ -105,7 +118,8 @@ def gbc100(root: Path) -> Iterator[Film]:
             | (((labels & 2) > 0) & ~centre) * bit(Region.LEFT_LUNG)
             | centre * bit(Region.MEDIASTINUM)
         )
-        lungs = bit(Region.RIGHT_LUNG) | bit(Region.LEFT_LUNG)
+        drawn = ((Region.RIGHT_LUNG, 1), (Region.LEFT_LUNG, 2))
+        lungs = sum(bit(region) for region, value in drawn if (labels & value).any())
         known = (lungs | bit(Region.MEDIASTINUM)) | (~centre) * bit(Region.HEART)
         body, sure = body_labels(image, (labels & 3) > 0)
         target, known = target | body * bit(Region.THORAX), known | sure * bit(Region.THORAX)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,9 +66,8 @@ def fit(plan: Plan, films: list[Film], out: Path, log: Callable[[str], None] = p
         _average(mean, net, min(_EMA, (step + 1) / (step + 10)))
         if (step + 1) % _LOG_EVERY == 0 or step + 1 == plan.steps:
             pace = (time.monotonic() - started) / (step + 1 - first)
-            log(
-                f"step {step + 1}/{plan.steps} loss {np.mean(losses[-_LOG_EVERY:]):.4f} {pace:.3f} s"
-            )
+            recent = float(np.mean(losses[-_LOG_EVERY:]))
+            log(f"step {step + 1}/{plan.steps} loss {recent:.4f} {pace:.3f} s")
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == plan.steps:
             _save(out / "state.pt", plan, step + 1, net, mean, optimiser)
     return mean.eval()
@@ -116,7 +116,7 @@ def _step(
         logits = net(inputs)
     loss = segmentation_loss(logits.float(), target.float(), known.float())
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach())
@@ -177,7 +177,6 @@ def _resume(path: Path, plan: Plan, net: UNet, mean: UNet, optimiser: torch.opti
     return int(saved["step"])
 
 
-def _tuples(plan: dict[str, object]) -> dict[str, object]:
-    plan["widths"] = tuple(plan["widths"])  # type: ignore[arg-type]
-    plan["shares"] = tuple(tuple(pair) for pair in plan["shares"])  # type: ignore[attr-defined]
-    return plan
+def _tuples(plan: dict[str, Any]) -> dict[str, Any]:
+    shares = tuple(tuple(pair) for pair in plan["shares"])
+    return {**plan, "widths": tuple(plan["widths"]), "shares": shares}

@@ -83,7 +83,7 @@ def fit_gate(
             logits = net(inputs)
         loss = _loss(logits.float(), truth)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         keep = min(0.995, (step + 1) / (step + 10))
         for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):

@@ -10,6 +10,7 @@ import csv
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from leadapron.anatomy.training.films import SIZE, Film, bit
 from leadapron.model import Region
 
 Volume = npt.NDArray[np.float32]
+Grid = npt.NDArray[Any]
 _STEP_MM = 1.4
 _DETECTOR_MM, _SOURCE_MM = 180.0, 1800.0
 _GROUPS = (
@@ -95,9 +97,7 @@ def _bits(labels: npt.NDArray[np.int16], table: Path) -> npt.NDArray[np.uint16]:
     return lookup[labels]
 
 
-def _isotropic(
-    volume: npt.NDArray, spacing: tuple[float, float, float], method: int
-) -> npt.NDArray:  # type: ignore[type-arg]
+def _isotropic(volume: Grid, spacing: tuple[float, float, float], method: int) -> Grid:
     _, rows, cols = volume.shape
     shape = round(cols * spacing[2] / _STEP_MM), round(rows * spacing[1] / _STEP_MM)
     planes = np.stack([cv2.resize(p, shape, interpolation=method) for p in volume])
@@ -108,7 +108,7 @@ def _isotropic(
     return np.ascontiguousarray(np.stack(tall, axis=1)[::-1])
 
 
-def _turn(volume: npt.NDArray, degrees: float, axis: int, method: int) -> npt.NDArray:  # type: ignore[type-arg]
+def _turn(volume: Grid, degrees: float, axis: int, method: int) -> Grid:
     planes = np.moveaxis(volume, axis, 0)
     rows, cols = planes.shape[1:]
     matrix = cv2.getRotationMatrix2D(((cols - 1) / 2, (rows - 1) / 2), degrees, 1.0)
@@ -118,7 +118,7 @@ def _turn(volume: npt.NDArray, degrees: float, axis: int, method: int) -> npt.ND
     return np.moveaxis(np.stack(turned), 0, axis)
 
 
-def _shadows(volume: npt.NDArray) -> Iterator[npt.NDArray] | npt.NDArray:  # type: ignore[type-arg]
+def _shadows(volume: Grid) -> Grid:
     """Return coronal planes, each magnified as the diverging beam does."""
     depth = volume.shape[1]
     rows, cols = volume.shape[0], volume.shape[2]
@@ -146,7 +146,7 @@ def _square(
     middle = (cols[0] + cols[-1]) / 2, (rows[0] + rows[-1]) / 2
     scale = SIZE / max(cols[-1] - cols[0], rows[-1] - rows[0])
     matrix = cv2.getRotationMatrix2D(middle, roll, scale)
-    matrix[:, 2] += SIZE / 2 - np.array(middle)
+    matrix[:, 2] = matrix[:, 2] + SIZE / 2 - np.array(middle)
     image = cv2.warpAffine(film, matrix, (SIZE, SIZE), flags=cv2.INTER_CUBIC)
     low, high = np.percentile(image[image > 0], (1, 99.8))
     image = np.clip((image - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)

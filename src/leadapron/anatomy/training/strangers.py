@@ -13,6 +13,7 @@ from leadapron.anatomy.training import augment
 from leadapron.anatomy.training.films import SIZE, Film
 
 Float = npt.NDArray[np.float32]
+Point = npt.NDArray[np.float64]
 Random = np.random.Generator
 
 
@@ -20,22 +21,23 @@ class Strangers:
     """Other pictures: a folder of them, CT projections, pieces of films, and inventions."""
 
     def __init__(self, films: list[Film], folder: Path | None) -> None:
-        """Use ``rib_drr`` films (CT projections are no films) and pictures in ``folder``."""
+        """Use the projections among ``films`` (no films themselves) and ``folder``."""
         self._chest = [f for f in films if f.source in ("wingspan", "gbc100")]
-        self._projections = [f for f in films if f.source == "rib_drr"]
+        self._projections = [f for f in films if f.source in ("rib_drr", "ct")]
+        self._laterals = [f for f in films if f.source == "ct-lateral"]
         paths = sorted(folder.rglob("*.png")) if folder else []
         self._pictures = [_as_film(path) for path in paths]
 
     def draw(self, size: int, rng: Random) -> Float:
         """Return the network's input (CHANNELS, size, size) of one such picture."""
         kind = rng.random()
-        if kind < 0.35 and self._pictures:
-            return augment.random(_pick(self._pictures, rng), size, rng).inputs
-        if kind < 0.5:
-            return augment.random(_pick(self._projections, rng), size, rng).inputs
-        if kind < 0.75:
+        pools = ((0.3, self._pictures), (0.48, self._projections), (0.62, self._laterals))
+        for share, pool in pools:
+            if kind < share and pool:
+                return augment.random(_pick(pool, rng), size, rng).inputs
+        if kind < 0.8:
             return augment.random(_piece(_pick(self._chest, rng), rng), size, rng).inputs
-        image = _limb(rng) if kind < 0.92 else _texture(rng)
+        image = _limb(rng) if kind < 0.93 else _texture(rng)
         if rng.random() < 0.7:
             return augment.random(_film(image), size, rng).inputs
         small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
@@ -82,7 +84,7 @@ def _limb(rng: Random) -> npt.NDArray[np.uint8]:
     return (255 * np.clip(blurred / max(float(blurred.max()), 1e-3), 0, 1)).astype(np.uint8)
 
 
-def _tube(image: Float, start: Float, end: Float, width: float, depth: float) -> None:
+def _tube(image: Float, start: Point, end: Point, width: float, depth: float) -> None:
     layer = np.zeros(image.shape, dtype=np.uint8)
     first, last = (tuple(int(v) for v in point) for point in (start, end))
     cv2.line(layer, first, last, 255, max(1, int(width)))
