@@ -27,7 +27,7 @@ def to_grid(frame: npt.NDArray[Any], grid: tuple[int, int]) -> Float:
         return frame.astype(np.float32)
     smaller = frame.shape[0] > grid[0]
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return cv2.resize(frame.astype(np.float32), size, interpolation=how)
+    return np.asarray(cv2.resize(frame.astype(np.float32), size, interpolation=how), np.float32)
 
 
 def perceptual_mask(frame: npt.NDArray[Any], grid: tuple[int, int]) -> Float:

@@ -39,7 +39,7 @@ class Film:
         """Return `frame` at a density of at most `longest` pixels on its longer side."""
         import cv2
 
-        small: Float = frame.astype(np.float32)
+        small: Any = frame.astype(np.float32)
         factor = min(1.0, longest / max(frame.shape))
         if factor < 1:
             size = (round(frame.shape[1] * factor), round(frame.shape[0] * factor))

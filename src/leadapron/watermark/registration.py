@@ -8,7 +8,7 @@ permutation of itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,8 +43,9 @@ class Registration:
         inliers: feature pairs that agree with it.
         mirrored: the copy shows the film as in a mirror.
         inverted: light and dark are exchanged.
-        flow: smooth displacement in film pixels on a coarse lattice over the copy,
-            float32 (rows, columns, 2), or None where the homography suffices.
+        flow: smooth displacement in copy pixels, added before the inverse homography, on a
+            coarse lattice over `window`, float32 (rows, columns, 2); None where none is needed.
+        window: top, left, bottom, right of the part of the copy that shows the film.
         coverage: share of the film that the copy shows, 0 to 1.
         residual: rms difference that is left, as a share of the copy's contrast.
     """
@@ -54,6 +55,7 @@ class Registration:
     mirrored: bool = False
     inverted: bool = False
     flow: Float | None = None
+    window: tuple[int, int, int, int] | None = None
     coverage: float = 0.0
     residual: float = 1.0
 
@@ -65,6 +67,7 @@ class Registration:
             "mirrored": self.mirrored,
             "inverted": self.inverted,
             "bent": self.flow is not None,
+            "window": list(self.window) if self.window else None,
             "coverage": round(float(self.coverage), 4),
             "residual": round(float(self.residual), 4),
         }
@@ -75,7 +78,7 @@ def feature_picture(picture: Grey, side: int = _SIDE) -> tuple[npt.NDArray[np.ui
     import cv2
 
     scale = min(1.0, side / max(picture.shape))
-    small = picture.astype(np.float32)
+    small: Any = picture.astype(np.float32)
     if scale < 1:
         size = (max(8, round(picture.shape[1] * scale)), max(8, round(picture.shape[0] * scale)))
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
@@ -90,11 +93,13 @@ def features(picture: Grey, side: int = _SIDE, count: int = _FEATURES) -> Featur
     import cv2
 
     eight, scale = feature_picture(picture, side)
-    detector = cv2.SIFT_create(nfeatures=count, contrastThreshold=0.015)
+    detector: Any = cv2.SIFT_create(  # type: ignore[attr-defined]
+        nfeatures=count, contrastThreshold=0.015
+    )
     found, described = detector.detectAndCompute(eight, None)
     if described is None:
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
-    points = (cv2.KeyPoint.convert(found).astype(np.float32) + 0.5) / scale - 0.5
+    points = (np.asarray(cv2.KeyPoint.convert(found), np.float32) + 0.5) / scale - 0.5
     return Features(points, root(described))
 
 
@@ -151,15 +156,57 @@ def align(film: Features, copy: Features, tolerance: float = _TOLERANCE) -> Regi
     best: Registration | None = None
     for (mirrored, inverted), described in variants(copy.descriptors).items():
         pairs = match(film.descriptors, described)
-        # OpenCV's USAC refuses homographies that turn the plane over, so a mirrored copy is
-        # turned back first.
-        turn = np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
-        target = copy.points[pairs[:, 1]] * turn[:2].astype(np.float32)
-        found = _homography(film.points[pairs[:, 0]], target, tolerance)
-        if found is None or (best is not None and found[1] <= best.inliers):
-            continue
-        best = Registration(turn[:, None] * found[0], found[1], mirrored, inverted)
+        best = _better(best, film, copy, pairs, tolerance, mirrored, inverted)
     return best
+
+
+def _better(
+    best: Registration | None,
+    film: Features,
+    copy: Features,
+    pairs: npt.NDArray[np.int64],
+    tolerance: float,
+    mirrored: bool,
+    inverted: bool,
+) -> Registration | None:
+    """Return the better of `best` and what these pairs say.
+
+    OpenCV's USAC refuses homographies that turn the plane over, so a mirrored copy is turned
+    back first.
+    """
+    turn = np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
+    target = copy.points[pairs[:, 1]] * turn[:2].astype(np.float32)
+    found = _homography(film.points[pairs[:, 0]], target, tolerance)
+    if found is None or (best is not None and found[1] <= best.inliers):
+        return best
+    return Registration(turn[:, None] * found[0], found[1], mirrored, inverted)
+
+
+def align_codes(
+    points: Float,
+    codes: npt.NDArray[np.int8],
+    copy: Features,
+    encode: Callable[[Float], npt.NDArray[np.int8]],
+) -> Registration | None:
+    """Return `align` for a film of which only compact codes are kept.
+
+    Args:
+        points: float32 (n, 2), film pixels.
+        codes: int8 (n, d).
+        encode: turns RootSIFT descriptors into such codes.
+    """
+    film = Features(points, _unit(codes))
+    best: Registration | None = None
+    for (mirrored, inverted), described in variants(copy.descriptors).items():
+        pairs = match(film.descriptors, _unit(encode(described)))
+        best = _better(best, film, copy, pairs, _TOLERANCE, mirrored, inverted)
+    return best
+
+
+def _unit(codes: npt.NDArray[np.int8]) -> Float:
+    """Return codes scaled to length one, so that their products compare like RootSIFT's."""
+    values = codes.astype(np.float32)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
 
 
 def _homography(

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from leadapron.model import BadInput
 from leadapron.watermark.chips import Band, band
-from leadapron.watermark.geometry import Geometry, scaling
+from leadapron.watermark.geometry import Geometry, scaling, shifting
 from leadapron.watermark.masking import perceptual_mask
 from leadapron.watermark.modelling import Film, Prediction, inside, predict
+from leadapron.watermark.overlay import grey
 from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
 from leadapron.watermark.refining import misfit, refine, snapped
 from leadapron.watermark.registration import Features, Registration, align, features
@@ -61,13 +62,13 @@ def trace(
         BadInput: the pictures or the key cannot be used.
     """
     views = list(dict.fromkeys(view_ids))
-    grey = _grey(leaked)
-    _check(original, grey, key)
+    _check(original, leaked, key)
+    copy = grey(leaked)
     known = _known(original)
-    placed = register(known, grey)
+    placed = register(known, copy)
     if placed is None or not views:
         return _unplaced(views, placed)
-    measured, placed = _measurements(known, grey, placed)
+    measured, placed = _measurements(known, copy, placed)
     tried = len(views) * measured.shape[1] * max(1, films_tried)
     scores = z_scores(key, views, measured, image_digest).max(axis=1)
     decoys = _decoys(key, measured, image_digest)
@@ -142,27 +143,31 @@ def _known(frame: Picture) -> KnownFilm:
     return _known_of(_Held(frame))
 
 
-def register(known: KnownFilm, grey: Float) -> Placed | None:
+def register(known: KnownFilm, copy: Float) -> Placed | None:
     """Lay a grey copy over a film, or return None."""
-    found = align(known.features, features(grey))
+    found = align(known.features, features(copy))
     if found is None:
         return None
     geometry = Geometry(
-        np.asarray(np.linalg.inv(found.homography), np.float64), (grey.shape[0], grey.shape[1])
+        np.asarray(np.linalg.inv(found.homography), np.float64), (copy.shape[0], copy.shape[1])
     )
     window = _window(geometry, known.frame.shape)
     if window is None:
         return None
     top, left, bottom, right = window
-    cut = np.ascontiguousarray(grey[top:bottom, left:right])
+    cut = np.ascontiguousarray(copy[top:bottom, left:right])
     geometry = geometry.cropped(top, left, (cut.shape[0], cut.shape[1]))
     working, reduced = _reduced(cut, geometry, max(known.frame.shape))
     final, prediction = _placed(known.film, working, reduced, working.shape == cut.shape)
     shown = _coverage(final, known)
     contrast = float(np.std(working[prediction.weight > 0])) + 1e-6
+    in_window = final.resized((cut.shape[0], cut.shape[1]))
+    back = np.linalg.inv(in_window.to_film @ shifting(-left, -top))
     registration = replace(
         found,
-        flow=final.bend,
+        homography=np.asarray(back / back[2, 2], np.float64),
+        flow=in_window.bend,
+        window=window,
         coverage=shown,
         residual=misfit(working, prediction) / contrast,
     )
@@ -191,8 +196,8 @@ def _reduced(cut: Float, geometry: Geometry, longer: int) -> tuple[Float, Geomet
     if factor > 0.97:
         return cut, geometry
     shape = (max(32, round(cut.shape[0] * factor)), max(32, round(cut.shape[1] * factor)))
-    small = cv2.resize(cut, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-    small = np.asarray(small, np.float32)
+    area = cv2.resize(cut, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    small = np.asarray(area, np.float32)
     return small, geometry.resized(shape)
 
 
@@ -217,9 +222,9 @@ def _coverage(geometry: Geometry, known: KnownFilm) -> float:
     return float(np.mean(inside((x, y), geometry.shape, 0)))
 
 
-def _measurements(known: KnownFilm, grey: Float, placed: Placed) -> tuple[Float, Placed]:
+def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float, Placed]:
     """Return one column of measurements for each hypothesis about the leak, float32 (n, m)."""
-    del grey
+    del copy
     prediction = predict(known.film, placed.copy, placed.geometry)
     extent = max(known.frame.shape) / placed.geometry.film_pixels_per_pixel()
     columns = [
@@ -276,29 +281,20 @@ def _settings(placed: Placed, known: KnownFilm) -> Mapping[str, Any]:
     }
 
 
-def _grey(leaked: Picture) -> Float:
-    """Return luma (ITU-R BT.601) as float32 (h, w)."""
-    if leaked.ndim == 2:
-        return leaked.astype(np.float32)
-    if leaked.ndim == 3 and leaked.shape[2] == 1:
-        return leaked[..., 0].astype(np.float32)
-    if leaked.ndim == 3 and leaked.shape[2] in (3, 4):
-        return leaked[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    raise BadInput(
-        f"A leaked copy must be grey or RGB, not an array of shape {leaked.shape}.",
-        remedy="Load the picture with leadapron.watermark.load_picture.",
-    )
-
-
-def _check(original: Picture, grey: Float, key: bytes) -> None:
+def _check(original: Picture, leaked: Picture, key: bytes) -> None:
+    if leaked.ndim not in (2, 3) or (leaked.ndim == 3 and leaked.shape[2] not in (1, 3, 4)):
+        raise BadInput(
+            f"A leaked copy must be grey or RGB, not an array of shape {leaked.shape}.",
+            remedy="Load the picture with leadapron.watermark.load_picture.",
+        )
     if original.ndim != 2 or min(original.shape) < 64:
         raise BadInput(
             f"The original must be one frame (H, W) of 64 pixels or more, not {original.shape}.",
             remedy="Pass the unmarked native frame.",
         )
-    if min(grey.shape) < 24:
+    if min(leaked.shape[:2]) < 24:
         raise BadInput(
-            f"A copy of {grey.shape[0]}×{grey.shape[1]} pixels is too small to trace.",
+            f"A copy of {leaked.shape[0]}×{leaked.shape[1]} pixels is too small to trace.",
             remedy="Find a larger copy.",
         )
     if not key:
