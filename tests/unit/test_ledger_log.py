@@ -1,9 +1,11 @@
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pymerkle
 import pytest
@@ -308,6 +310,13 @@ def test_a_c2sp_cosignature_by_a_witness_does_not_spoil_evidence(place):
     line = package["checkpoint"].splitlines()[-1].replace("pacs.example/log", "witness.example")
     package["checkpoint"] += line + "\n"
     assert verify_evidence(package, SIGNER.vkeys).valid
+
+
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "ledger.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
 
 
 class LedgerMachine(RuleBasedStateMachine):

@@ -72,7 +72,8 @@ def complete_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root over a power of two of hashes."""
     level = list(hashes)
     while len(level) > 1:
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        pairs = zip(level[::2], level[1::2], strict=True)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
     return level[0]
 
 
