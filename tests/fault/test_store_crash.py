@@ -84,7 +84,7 @@ def test_key_store_creates_once(tmp_path):
 
     every_crash(
         tmp_path,
-        lambda root: FileKeyStore(root),
+        FileKeyStore,
         lambda root: FileKeyStore(root).create("a"),
         check,
     )
