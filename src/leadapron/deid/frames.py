@@ -1,0 +1,93 @@
+"""Frames of a data set as arrays, checked against a bound before anything is decoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from leadapron.deid.detector import Gray
+from leadapron.model import BadInput
+
+PIXEL_DATA = 0x7FE00010
+Samples = npt.NDArray[Any]
+
+
+def dimensions(ds: Dataset, limit: int) -> tuple[int, int, int, int]:
+    """Return (frames, rows, columns, samples); BadInput if absurd or more than `limit` samples."""
+    try:
+        rows, columns = int(ds.get("Rows") or 0), int(ds.get("Columns") or 0)
+        samples = int(ds.get("SamplesPerPixel") or 1)
+        frames = max(1, int(ds.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            "the picture's dimensions cannot be read",
+            remedy="ask the sender for an intact object",
+            code="dimensions",
+        ) from error
+    total = rows * columns * samples * frames
+    if rows <= 0 or columns <= 0 or samples not in (1, 3, 4) or total > limit:
+        raise BadInput(
+            f"the picture claims {frames} frames of {rows} × {columns} × {samples}",
+            remedy="raise max_pixels if the object is genuine",
+            code="dimensions",
+        )
+    return frames, rows, columns, samples
+
+
+def syntax(ds: Dataset) -> UID:
+    """Return the transfer syntax; Explicit VR Little Endian if the data set has none."""
+    meta = getattr(ds, "file_meta", None)
+    return UID(meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)) if meta else UID(
+        ExplicitVRLittleEndian
+    )  # fmt: skip
+
+
+def decode(ds: Dataset, limit: int) -> tuple[Samples, bool]:
+    """Return the samples (frames, rows, columns[, 3]) and whether they are the stored bits.
+
+    Little-endian native data keep every stored bit, also those above Bits Stored. Compressed,
+    big-endian and planar data go through pydicom's decoders; colour then comes as RGB.
+    """
+    frames, rows, columns, samples = dimensions(ds, limit)
+    bits = int(ds.get("BitsAllocated") or 0)
+    native = not syntax(ds).is_encapsulated and syntax(ds).is_little_endian
+    planar = samples > 1 and int(ds.get("PlanarConfiguration") or 0) == 1
+    shape = (frames, rows, columns) if samples == 1 else (frames, rows, columns, samples)
+    rgb = samples == 1 or str(ds.get("PhotometricInterpretation", "")) == "RGB"
+    if native and not planar and rgb and bits in (8, 16, 32):
+        return _native(ds, shape, bits), True
+    try:
+        return np.array(ds.pixel_array).reshape(shape), False
+    except Exception as error:
+        raise BadInput(
+            f"the pixel data cannot be decoded: {type(error).__name__}",
+            remedy="ask the sender for an intact object or another transfer syntax",
+            code="pixels",
+        ) from error
+
+
+def _native(ds: Dataset, shape: tuple[int, ...], bits: int) -> Samples:
+    signed = int(ds.get("PixelRepresentation") or 0) == 1 and len(shape) == 3
+    kind = np.dtype(f"<{'i' if signed else 'u'}{bits // 8}")
+    needed = int(np.prod(shape)) * kind.itemsize
+    data = ds[PIXEL_DATA].value
+    if data is None or len(data) < needed:
+        raise BadInput(
+            f"the pixel data have {len(data or b'')} bytes of {needed}",
+            remedy="ask the sender for the whole object",
+            code="truncated",
+        )
+    return np.frombuffer(data, kind, count=needed // kind.itemsize).reshape(shape).copy()
+
+
+def to_gray(frame: Samples) -> Gray:
+    """Return one frame as uint8 over its whole range of values."""
+    if frame.ndim == 3:
+        frame = frame[..., :3].max(axis=2)
+    low, high = float(frame.min()), float(frame.max())
+    scaled = (frame.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
+    return scaled.astype(np.uint8)

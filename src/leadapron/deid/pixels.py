@@ -1,0 +1,141 @@
+"""Burned-in text: find it on every frame, fill it, read again (Clean Pixel Data Option)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from leadapron.deid import frames
+from leadapron.deid.detector import TextBox, find_text, read_text
+from leadapron.deid.frames import PIXEL_DATA, Samples
+from leadapron.deid.report import Box, Reason
+from leadapron.deid.textblocks import fold, regions
+
+NO_PICTURE = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+        "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+        "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
+    }
+)
+"""SOP Classes whose samples are labels or doses, never a rendered picture."""
+ROUNDS = 3
+MARGIN = 48
+CERTAIN = 0.6
+
+
+class Patch(NamedTuple):
+    """The samples under one filled box, kept only to be encrypted."""
+
+    box: Box
+    samples: Samples
+
+
+@dataclass
+class PixelCleaning:
+    """What was found and filled; iterating gives (boxes, patches)."""
+
+    boxes: list[Box] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
+    left: list[Reason] = field(default_factory=list)
+    examined: bool = False
+
+
+def clean_pixels(
+    ds: Dataset, *, allowed: frozenset[str] = frozenset(), max_pixels: int = 1 << 29
+) -> PixelCleaning:
+    """Fill the burned-in text of `ds` in place and return what was filled.
+
+    Pixel Data is rewritten (uncompressed, Explicit VR Little Endian unless it was native) only
+    if something was found. Text still readable after the last round is a reason to quarantine.
+    """
+    done = PixelCleaning()
+    if PIXEL_DATA not in ds or str(ds.get("SOPClassUID", "")) in NO_PICTURE:
+        return done
+    samples, stored = frames.decode(ds, max_pixels)
+    done.examined = True
+    dark = _dark(ds, samples)
+    for number, frame in enumerate(samples):
+        _clean_frame(frame, number, dark, allowed, done)
+    if done.boxes:
+        _write(ds, samples, stored)
+    return done
+
+
+def _dark(ds: Dataset, samples: Samples) -> int:
+    """Return the stored value that displays as the darkest present one."""
+    inverted = str(ds.get("PhotometricInterpretation", "")) == "MONOCHROME1"
+    return int(samples.max() if inverted else samples.min()) if samples.ndim == 3 else 0
+
+
+def _clean_frame(
+    frame: Samples, number: int, dark: int, allowed: frozenset[str], done: PixelCleaning
+) -> None:
+    gray = frames.to_gray(frame)
+    todo = regions(gray, find_text(gray), allowed)
+    fill = 255 if gray.size and dark == int(frame.max()) and dark != int(frame.min()) else 0
+    for turn in range(ROUNDS):
+        for region in todo:
+            box = Box(number, region.x0, region.y0, region.x1, region.y1)
+            window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+            done.boxes.append(box)
+            done.patches.append(Patch(box, frame[window].copy()))
+            frame[window] = dark
+            gray[window] = fill
+        if not todo:
+            return
+        todo = _read_again(gray, todo, allowed, sure=turn > 0)
+    if todo:
+        done.left.append(
+            Reason("burned-in-text", f"frame {number + 1} still shows text after {ROUNDS} rounds")
+        )
+
+
+def _read_again(
+    gray: np.ndarray, filled: list[TextBox], allowed: frozenset[str], *, sure: bool
+) -> list[TextBox]:
+    """Look once more around what was filled; after the first round only readable text counts."""
+    found: list[TextBox] = []
+    for region in filled:
+        x0, y0 = max(0, region.x0 - MARGIN), max(0, region.y0 - MARGIN)
+        window = gray[y0 : region.y1 + MARGIN, x0 : region.x1 + MARGIN]
+        size = int(max(window.shape) * 1.5)
+        for line in regions(window, find_text(window, min(640, size)), allowed):
+            text, confidence = read_text(window, line)
+            readable = len(fold(text)) > 1 and confidence >= CERTAIN
+            inside = _already(line, region, x0, y0)
+            if not inside and (readable or not sure):
+                found.append(
+                    TextBox(line.x0 + x0, line.y0 + y0, line.x1 + x0, line.y1 + y0, line.score)
+                )
+    return found
+
+
+def _already(line: TextBox, region: TextBox, x0: int, y0: int) -> bool:
+    """Return whether the line's middle lies in the filled region."""
+    x, y = x0 + (line.x0 + line.x1) // 2, y0 + (line.y0 + line.y1) // 2
+    return region.x0 <= x < region.x1 and region.y0 <= y < region.y1
+
+
+def _write(ds: Dataset, samples: Samples, stored: bool) -> None:
+    data = np.ascontiguousarray(samples).tobytes()
+    element = ds[PIXEL_DATA]
+    element.VR = "OW" if samples.dtype.itemsize > 1 else "OB" if stored is False else element.VR
+    element.is_undefined_length = False
+    element.value = data + b"\0" * (len(data) % 2)
+    if stored:
+        return
+    meta = getattr(ds, "file_meta", None)
+    if meta is not None:
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    if samples.ndim == 4:
+        ds.PhotometricInterpretation = "RGB"
+        ds.PlanarConfiguration = 0
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in ds:
+            delattr(ds, keyword)

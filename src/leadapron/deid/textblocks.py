@@ -1,0 +1,113 @@
+"""From lines of text to rectangles to fill: paragraphs whole, allowed marks left alone."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+
+from leadapron.deid.detector import Gray, TextBox, read_text
+
+SURE = 0.65
+WIDE = 3
+READ = 0.5
+PARAGRAPH = 3
+
+MARKS = frozenset(
+    """L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD OBL LAO RAO LPO RPO DEC DECUB ERECT
+    UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING STANDING PORTABLE MOBILE INSP EXP STAT
+    A P H F S I W HF FH
+    左 右 左侧 右侧 立位 卧位 仰卧位 仰卧 俯卧位 坐位 半卧位 正位 侧位 斜位 后前位 前后位 床旁 床边
+    吸气 呼气""".split()
+)
+"""Laterality, projection and position marks (PS3.3 C.8.11.5, CID 247, in both languages)."""
+
+
+def fold(text: str) -> str:
+    """Return a mark without case, width, spaces and punctuation."""
+    wide = unicodedata.normalize("NFKC", text).upper()
+    return "".join(c for c in wide if c.isalnum())
+
+
+def regions(gray: Gray, lines: list[TextBox], allowed: frozenset[str]) -> list[TextBox]:
+    """Return the rectangles that hide every line which is no allowed mark.
+
+    Lines near each other make one block, filled whole: between two seen lines there may be one
+    that the detector could not see.
+    """
+    marks = MARKS | {fold(m) for m in allowed}
+    kept = []
+    for block in _blocks(lines):
+        if not _harmless(gray, block, marks):
+            kept.append(_frame(block, (gray.shape[0], gray.shape[1])))
+    return _merge(kept)
+
+
+def _harmless(gray: Gray, block: list[TextBox], marks: frozenset[str]) -> bool:
+    if len(block) > PARAGRAPH:
+        return False
+    readings = [read_text(gray, line) for line in block]
+    if all(fold(text) in marks and sure >= READ for text, sure in readings):
+        return True
+    line, (text, sure) = block[0], readings[0]
+    short = line.x1 - line.x0 < WIDE * (line.y1 - line.y0)
+    unreadable = not fold(text) or sure < READ / 2
+    return len(block) == 1 and short and line.score < SURE and unreadable
+
+
+def _blocks(lines: list[TextBox]) -> list[list[TextBox]]:
+    blocks: list[list[TextBox]] = []
+    for line in lines:
+        near = [b for b in blocks if any(_near(line, other) for other in b)]
+        blocks = [b for b in blocks if b not in near]
+        blocks.append([line, *(other for b in near for other in b)])
+    return blocks
+
+
+def _near(a: TextBox, b: TextBox) -> bool:
+    size = min(a.height, b.height)
+    across = max(a.x0, b.x0) - min(a.x1, b.x1)
+    down = max(a.y0, b.y0) - min(a.y1, b.y1)
+    return across < 2.0 * size and down < 1.6 * size
+
+
+def _frame(block: list[TextBox], shape: tuple[int, int]) -> TextBox:
+    """Return the block's rectangle with a margin; paragraphs get a line above and below."""
+    size = float(np.median([line.height for line in block]))
+    side = round(0.3 * size) + 1
+    above = round((0.9 if len(block) >= PARAGRAPH else 0.15) * size) + 1
+    return TextBox(
+        max(0, min(line.x0 for line in block) - side),
+        max(0, min(line.y0 for line in block) - above),
+        min(shape[1], max(line.x1 for line in block) + side),
+        min(shape[0], max(line.y1 for line in block) + above),
+        max(line.score for line in block),
+    )
+
+
+def _merge(boxes: list[TextBox]) -> list[TextBox]:
+    """Join rectangles that overlap, until none do."""
+    merged: list[TextBox] = []
+    for box in boxes:
+        rest = []
+        for other in merged:
+            if _overlap(box, other):
+                box = _union(box, other)
+            else:
+                rest.append(other)
+        merged = [*rest, box]
+    return merged if len(merged) == len(boxes) else _merge(merged)
+
+
+def _overlap(a: TextBox, b: TextBox) -> bool:
+    return a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1
+
+
+def _union(a: TextBox, b: TextBox) -> TextBox:
+    return TextBox(
+        min(a.x0, b.x0),
+        min(a.y0, b.y0),
+        max(a.x1, b.x1),
+        max(a.y1, b.y1),
+        max(a.score, b.score),
+    )
