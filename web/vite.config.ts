@@ -45,6 +45,7 @@ export default defineConfig({
     outDir: here('../src/leadapron/app/static'),
     emptyOutDir: true,
     sourcemap: false,
+    license: { fileName: 'THIRD-PARTY.md' },
     target: 'es2022',
     chunkSizeWarningLimit: 4096,
     assetsInlineLimit: 0,

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { displayable, instanceUrl } from '../src/viewer/dicomweb';
-import { affineFrom, outlinePath, svgMatrix } from '../src/viewer/geometry';
+import { affineFrom, outlinePath, scaleOf, svgMatrix } from '../src/viewer/geometry';
 import { hiddenRegions } from '../src/viewer/regions';
 import { keyAction } from '../src/viewer/useViewerKeys';
 import type { ViewerActions } from '../src/viewer/useViewerKeys';
@@ -9,6 +9,7 @@ describe('affineFrom', () => {
   it('maps the three corners it was made from', () => {
     const { a, b, c, d, e, f } = affineFrom([10, 20], [110, 20], [10, 220], 100);
     expect([a, b, c, d, e, f]).toEqual([1, 0, 0, 2, 10, 20]);
+    expect(scaleOf({ a: 0, b: 0.5, c: 0.5, d: 0, e: 9, f: 9 })).toBe(0.5);
     expect(svgMatrix({ a, b, c, d, e, f })).toBe('matrix(1 0 0 2 10 20)');
   });
 });
@@ -67,6 +68,7 @@ describe('keyAction', () => {
     toggleOutlines: vi.fn(),
     reset: vi.fn(),
     scale: vi.fn(),
+    actualSize: vi.fn(),
     move: vi.fn(),
   });
 

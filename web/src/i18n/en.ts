@@ -144,6 +144,7 @@ export const en: Words<typeof zhCN> = {
     pan: 'Pan',
     invert: 'Invert',
     outlines: 'Outlines',
+    actual: 'Actual',
     reset: 'Reset',
     panel: 'About this view',
     thisView: 'This view',

@@ -131,6 +131,7 @@ export const zhCN = {
     pan: '平移',
     invert: '反相',
     outlines: '区域轮廓',
+    actual: '原始像素',
     reset: '复位',
     panel: '本次调阅信息',
     thisView: '本次调阅',

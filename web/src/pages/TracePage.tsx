@@ -40,36 +40,38 @@ export function TracePage() {
       ) : (
         <form className="card trace-form" onSubmit={submit}>
           <DropZone picture={picture} disabled={trace.isPending} onPicture={setFile} />
-          <label>
-            {t('trace.purpose')}
-            <textarea
-              name="purpose"
-              rows={3}
-              required
-              maxLength={500}
-              placeholder={t('trace.purposeHint')}
-              value={purpose}
-              disabled={trace.isPending}
-              onChange={(event) => setPurpose(event.currentTarget.value)}
-            />
-          </label>
-          {trace.error && <ProblemNote error={trace.error} />}
-          {trace.isPending ? (
-            <Progress sent={sent} />
-          ) : (
-            <div className="form-foot">
-              <button
-                type="submit"
-                className="button button-primary"
-                disabled={!file || !purpose.trim()}
-              >
-                {t('trace.start')}
-              </button>
-              {(!file || !purpose.trim()) && (
-                <span className="muted">{t(file ? 'trace.needPurpose' : 'trace.needFile')}</span>
-              )}
-            </div>
-          )}
+          <div className="trace-side">
+            <label>
+              {t('trace.purpose')}
+              <textarea
+                name="purpose"
+                rows={3}
+                required
+                maxLength={500}
+                placeholder={t('trace.purposeHint')}
+                value={purpose}
+                disabled={trace.isPending}
+                onChange={(event) => setPurpose(event.currentTarget.value)}
+              />
+            </label>
+            {trace.error && <ProblemNote error={trace.error} />}
+            {trace.isPending ? (
+              <Progress sent={sent} />
+            ) : (
+              <div className="form-foot">
+                <button
+                  type="submit"
+                  className="button button-primary"
+                  disabled={!file || !purpose.trim()}
+                >
+                  {t('trace.start')}
+                </button>
+                {(!file || !purpose.trim()) && (
+                  <span className="muted">{t(file ? 'trace.needPurpose' : 'trace.needFile')}</span>
+                )}
+              </div>
+            )}
+          </div>
         </form>
       )}
     </>

@@ -10,7 +10,7 @@ import {
 } from '@cornerstonejs/tools';
 import { Problem } from '../api/problem';
 import { lastFailure, newEngine, startCornerstone } from './cornerstone';
-import { affineFrom } from './geometry';
+import { affineFrom, scaleOf } from './geometry';
 import type { Affine } from './geometry';
 import type { DicomJson } from './dicomweb';
 
@@ -22,7 +22,7 @@ const TOOL_NAME: Record<DragTool, string> = {
   pan: PanTool.toolName,
 };
 
-/** What the display shows now: window, zoom relative to the whole film, and pixel → canvas. */
+/** What the display shows now: window, screen pixels per film pixel, and pixel → canvas. */
 export interface Display {
   width: number;
   level: number;
@@ -147,6 +147,11 @@ export class Film {
     this.report();
   }
 
+  /** One film pixel on one screen pixel. */
+  actualSize(): void {
+    if (this.engine) this.scale(1 / (scaleOf(this.pixelToCanvas()) * devicePixelRatio));
+  }
+
   /** Moves the film by canvas pixels, for the keyboard. */
   move(dx: number, dy: number): void {
     if (!this.engine) return;
@@ -168,12 +173,13 @@ export class Film {
     const window = voiRange
       ? utilities.windowLevel.toWindowLevel(voiRange.lower, voiRange.upper)
       : { windowWidth: 0, windowCenter: 0 };
+    const affine = this.pixelToCanvas();
     this.onDisplay({
       width: window.windowWidth,
       level: window.windowCenter,
-      zoom: this.viewport.getZoom(),
+      zoom: scaleOf(affine) * devicePixelRatio,
       invert: Boolean(invert),
-      affine: this.pixelToCanvas(),
+      affine,
     });
   };
 

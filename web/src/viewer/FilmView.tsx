@@ -40,6 +40,7 @@ export function FilmView({ view, item }: Props) {
     invert: () => film.current?.invert(),
     toggleOutlines: () => setOutlines((on) => !on),
     scale: (factor: number) => film.current?.scale(factor),
+    actualSize: () => film.current?.actualSize(),
     move: (dx: number, dy: number) => film.current?.move(dx, dy),
   };
   useViewerKeys(actions);

@@ -16,11 +16,13 @@ interface Props {
   choose: (tool: DragTool) => void;
   invert: () => void;
   toggleOutlines: () => void;
+  actualSize: () => void;
   reset: () => void;
 }
 
-export function Toolbar({ tool, outlines, inverted, choose, invert, toggleOutlines, reset }: Props) {
+export function Toolbar({ tool, outlines, inverted, ...actions }: Props) {
   const { t } = useWords();
+  const { choose, invert, toggleOutlines, actualSize, reset } = actions;
   return (
     <div className="tools" role="toolbar" aria-orientation="vertical" aria-label={t('viewer.tools')}>
       {DRAG_TOOLS.map((item) => (
@@ -42,6 +44,7 @@ export function Toolbar({ tool, outlines, inverted, choose, invert, toggleOutlin
         pressed={outlines}
         onClick={toggleOutlines}
       />
+      <Tool icon="actual" label={t('viewer.actual')} shortcut="1" onClick={actualSize} />
       <Tool icon="reset" label={t('viewer.reset')} shortcut="R" onClick={reset} />
     </div>
   );

@@ -24,6 +24,11 @@ export function affineFrom(origin: Point, right: Point, down: Point, side: numbe
   };
 }
 
+/** Canvas pixels per film pixel. */
+export function scaleOf({ a, b }: Affine): number {
+  return Math.hypot(a, b);
+}
+
 export function svgMatrix({ a, b, c, d, e, f }: Affine): string {
   return `matrix(${a} ${b} ${c} ${d} ${e} ${f})`;
 }

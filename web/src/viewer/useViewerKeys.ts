@@ -7,6 +7,7 @@ export interface ViewerActions {
   toggleOutlines: () => void;
   reset: () => void;
   scale: (factor: number) => void;
+  actualSize: () => void;
   move: (dx: number, dy: number) => void;
 }
 
@@ -21,6 +22,7 @@ export function keyAction(key: string, actions: ViewerActions): (() => void) | u
     w: () => actions.choose('window'),
     z: () => actions.choose('zoom'),
     p: () => actions.choose('pan'),
+    '1': actions.actualSize,
     '+': () => actions.scale(1.2),
     '=': () => actions.scale(1.2),
     '-': () => actions.scale(1 / 1.2),
