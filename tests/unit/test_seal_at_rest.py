@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from seal_films import film, noise, regions, reread
 
 from leadapron.model import BadInput
-from leadapron.seal import CentreKeyPair, is_sealed, seal, unseal, verify_sealed
+from leadapron.seal import CentreKeyPair, inspect, is_sealed, seal, unseal, verify_sealed
 from leadapron.seal.pixels import duplicate
 
 KEYS = CentreKeyPair.generate()
@@ -131,6 +131,16 @@ def test_ciphertext_lengths_are_padded():
         assert plain % (1 << (exponent - exponent.bit_length())) == 0
 
 
+def test_cell_numbers_do_not_tell_the_region():
+    ds = film(noise((40, 50), 12), bits_stored=12)
+    orders = set()
+    for _ in range(6):
+        manifest = inspect(seal(ds, regions(40, 50), None, KEYS.public), KEYS)
+        by_number = sorted(manifest.cells, key=lambda c: c.cell)
+        orders.add(tuple(c.regions for c in by_number))
+    assert len(orders) > 1
+
+
 def _stash(ds, spoil):
     spoiled = duplicate(ds)
     spoil(spoiled)
@@ -177,6 +187,17 @@ def _behind_the_picture(ds):
     ds.PixelData += bytes(10_000)
 
 
+def _behind_the_native_picture(ds):
+    ds.PixelData = bytes(2 * ds.Rows * ds.Columns + 10_000)
+    ds["PixelData"].VR = "OW"
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+
+
+def _second_seal(ds):
+    ds.add_new(0x7FE10020, "LO", "LEADAPRON SEAL 1.0")
+    ds.add_new(0x7FE12030, "OB", b"picture!")
+
+
 def _statistics(ds):
     ds.SmallestImagePixelValue = 3
     ds["SmallestImagePixelValue"].VR = "US"
@@ -197,6 +218,8 @@ def _unsealed(ds):
         _in_item,
         _one_pixel,
         _behind_the_picture,
+        _behind_the_native_picture,
+        _second_seal,
         _statistics,
         _unsealed,
         lambda ds: ds.add_new(0x60003000, "OW", b"overlay!"),

@@ -164,7 +164,12 @@ def test_cells_exchanged_renumbered_doubled_dropped_or_cut():
         element = item_block(items(ds)[0])[CIPHERTEXT]
         element.value = element.value[:-64]
 
+    def double_one_for_another(ds):
+        items(ds).pop()
+        items(ds).append(copy.deepcopy(items(ds)[0]))
+
     spoilers = (
+        double_one_for_another,
         swap_ciphertexts,
         swap_numbers,
         cut,
@@ -207,6 +212,20 @@ def test_the_wrong_key_and_the_public_half():
                 way(sealed, keys)
             assert caught.value.slug == code
             assert caught.value.remedy
+
+
+def test_a_faulty_codec_is_noticed_before_the_original_is_gone(monkeypatch):
+    from leadapron.seal import cells
+
+    honest = cells.encode_htj2k
+    monkeypatch.setattr(cells, "encode_htj2k", lambda pixels: honest(pixels ^ 1))
+    ds = film(noise((20, 30), 12), bits_stored=12)
+    with pytest.raises(IntegrityFailure, match="not sealed"):
+        seal(ds, None, None, KEYS.public)
+    ds = seal(ds, None, SealPolicy(verify=False), KEYS.public)
+    for way in (unseal, open_frame):
+        with pytest.raises(IntegrityFailure):
+            way(ds, KEYS)
 
 
 def test_an_object_without_a_seal():

@@ -24,6 +24,7 @@ class SealPolicy:
             ``regions`` seals only `regions` and leaves the rest readable.
         regions: what the profile ``regions`` seals; by default all anatomy.
         transfer_syntax: of the stored picture; HTJ2K Lossless (.201) unless told otherwise.
+        verify: decode every cell again before the original is let go.
         suite: AES-256-GCM with SHA-256, or SM4-GCM with SM3.
     """
 
@@ -31,6 +32,7 @@ class SealPolicy:
     regions: frozenset[Region] = field(default=ANATOMY)
     suite: Suite = Suite.AES256_GCM
     transfer_syntax: str = HTJ2KLossless
+    verify: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an unknown profile, suite or region name."""

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import ExplicitVRLittleEndian
 
-from leadapron.model import BadInput, Conflict, Region, RegionMap
+from leadapron.model import BadInput, Conflict, IntegrityFailure, Region, RegionMap
 from leadapron.seal import attributes, cells
 from leadapron.seal.block import Block, CellItem, has_block, write_block
 from leadapron.seal.cells import Cell, Mask
@@ -77,6 +77,7 @@ def seal(
     Raises:
         BadInput: no pixels, truncated, undecodable, or a map that does not fit.
         Conflict: `ds` is sealed already.
+        IntegrityFailure: a codec did not give back what it was given (`policy.verify`).
     """
     if has_block(ds):
         raise Conflict("the object is sealed already", remedy="unseal it first, or re-wrap its key")
@@ -167,12 +168,29 @@ def _sealed_frame(
         for part in parts:
             shown[part.box][... if part.mask is None else part.mask] = fmt.fill()[0]
     parts = parts or [cells.whole_frame(fmt)]
+    plaintexts = list(cells.pack(fmt, words, parts))
+    if how.verify:
+        _check_reversible(fmt, words, plaintexts)
     return _Frame(
         parts,
-        list(cells.pack(fmt, words, parts)),
+        plaintexts,
         shown,
         _record(region_map, digest(fmt.frame_bytes(words)), digest(stored.frame_bytes(shown))),
     )
+
+
+def _check_reversible(fmt: PixelFormat, words: Words, plaintexts: list[bytes]) -> None:
+    def same(plaintext: bytes) -> bool:
+        cell = cells.unpack(fmt, plaintext)
+        equal = cell.words == words[cell.box]
+        return bool((equal if cell.mask is None else equal | ~cell.mask).all())
+
+    if not all(cells.spread(same, plaintexts)):
+        raise IntegrityFailure(
+            "a coded cell does not give back its pixels: the film was not sealed",
+            remedy="keep the original and report this film's format: a codec is faulty",
+            code="not-reversible",
+        )
 
 
 def _parts(region_map: RegionMap | None, how: SealPolicy) -> list[Cell]:
