@@ -23,6 +23,7 @@ from leadapron.model import (
     Decision,
     Denied,
     NotFound,
+    Obligations,
     Reason,
     Recipient,
     Region,
@@ -107,6 +108,16 @@ class Delivery:
         )
         with self._database.session(read_only=True) as session:
             return [_grant(row) for row in session.scalars(query)]
+
+    def copy_of(self, grant: ViewGrant) -> Opened:
+        """Make the marked copy of a grant anew, for a report about that very view.
+
+        It shows what the grant's reader saw, never more; ledger the reason before calling.
+        """
+        film = self._archive.get(grant.sop_instance)
+        obligations = Obligations(psnr_db=grant.psnr_db, background=grant.background)
+        decision = Decision(True, grant.regions, obligations, order=grant.order_id)
+        return self._originals.open(film, decision, grant.view_id)
 
     def viewed_films(self) -> list[str]:
         """Return the SOP Instance UIDs of the films that anybody ever saw."""

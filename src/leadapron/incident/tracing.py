@@ -18,7 +18,7 @@ from leadapron.incident.store import CaseStore
 from leadapron.ledger import Ledger
 from leadapron.model import AccessRequest, Action
 from leadapron.policy import PolicyStore, decide
-from leadapron.watermark import Ranking, load_picture, registration_overlay, trace
+from leadapron.watermark import Ranking, Registration, load_picture, registration_overlay, trace
 
 MAX_FILMS = 3
 
@@ -91,8 +91,8 @@ class Tracing:
         )
         case = self._open_case(film, grants[0][0]) if traced and film else None
         overlay = (
-            registration_overlay(self._originals.frame(film)[0], picture, ranking.registration)
-            if film is not None and ranking is not None
+            self._overlay(grants[0][0], picture, ranking.registration)
+            if traced and ranking and ranking.registration
             else None
         )
         return Trace(
@@ -148,6 +148,13 @@ class Tracing:
             return ()
         known = {g.view_id: g for g in self._delivery.views_of(film.sop_instance)}
         return tuple((known[c.view_id], float(c.z)) for c in ranking.candidates)
+
+    def _overlay(
+        self, grant: ViewGrant, picture: npt.NDArray[np.uint8], registration: Registration
+    ) -> npt.NDArray[np.uint8]:
+        """Lay the picture over the view that it came from: nothing that did not leak yet shows."""
+        frame = self._delivery.copy_of(grant).frame
+        return registration_overlay(frame, picture, registration)
 
     def _open_case(self, film: Film, grant: ViewGrant) -> Case:
         case = self._cases.open_case(
