@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, text
 
 import leadapron
-from leadapron.model import Conflict
+from leadapron.model import Conflict, StorageFailure
 from leadapron.store.database import Database
 
 CATALOG = ("archive", "policy", "delivery", "incident", "app")
@@ -82,3 +82,19 @@ def test_conflicts_and_rollback(database):
     assert "ZHANG" not in caught.value.diagnostics()
     with database.session(read_only=True) as session:
         assert session.execute(text("SELECT count(*) FROM extra")).scalar_one() == 0
+
+
+def test_a_reader_sees_a_snapshot_and_cannot_write(database):
+    database.migrate("catalog")
+    with database.session() as session:
+        session.execute(text("CREATE TABLE extra (name VARCHAR PRIMARY KEY)"))
+    count = text("SELECT count(*) FROM extra")
+    with database.session(read_only=True) as reader:
+        assert reader.execute(count).scalar_one() == 0
+        with database.session() as writer:
+            writer.execute(text("INSERT INTO extra VALUES ('x')"))
+        assert reader.execute(count).scalar_one() == 0
+    with pytest.raises(StorageFailure), database.session(read_only=True) as reader:
+        reader.execute(text("INSERT INTO extra VALUES ('y')"))
+    with database.session() as writer:
+        assert writer.execute(count).scalar_one() == 1

@@ -72,7 +72,7 @@ class Database:
             Unavailable: the database is locked for too long, or cannot be reached.
             IntegrityFailure: the file is damaged.
         """
-        bind = self.engine.execution_options(**{_READ_ONLY: read_only})
+        bind = self.engine.execution_options(**self._options(read_only))
         with _errors(), Session(bind, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -124,7 +124,12 @@ class Database:
         return None if not name or name == ":memory:" else Path(name)
 
     def _reading(self) -> Any:
-        return self.engine.execution_options(**{_READ_ONLY: True}).begin()
+        return self.engine.execution_options(**self._options(True)).begin()
+
+    def _options(self, read_only: bool) -> dict[str, Any]:
+        if self._sqlite or not read_only:
+            return {_READ_ONLY: read_only}
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
     def _make_engine(self) -> Engine:
         # Values stay out of error texts: they may be a patient's.
@@ -225,13 +230,20 @@ def _translate(error: DBAPIError) -> LeadApronError:
     for prefix, (family, reason, remedy) in _SQLITE_ERRORS.items():
         if name.startswith(prefix):
             return family(f"the database refused: {reason}", remedy=remedy)
-    if error.connection_invalidated or not name:
-        state = getattr(error.orig, "sqlstate", None) or type(error.orig).__name__
-        if str(state).startswith("53"):
-            return StorageFailure("the database server is out of space", remedy="free disk space")
-        return Unavailable(
-            f"the database server failed ({state})", remedy="check that it runs and its log"
-        )
+    if not name:
+        return _translate_server(error)
     return StorageFailure(
         f"the database refused: {name}", remedy="run `leadapron fsck`, check the migrations"
+    )
+
+
+def _translate_server(error: DBAPIError) -> LeadApronError:
+    """Read PostgreSQL's SQLSTATE class (appendix A of its manual)."""
+    state = str(getattr(error.orig, "sqlstate", None) or type(error.orig).__name__)
+    if state.startswith("53"):
+        return StorageFailure("the database server is out of space", remedy="free disk space")
+    if state == "25006":
+        return StorageFailure("the database refused: it is read-only", remedy="open a writing one")
+    return Unavailable(
+        f"the database server failed ({state})", remedy="check that it runs, and its log"
     )
