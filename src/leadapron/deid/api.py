@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import leadapron
 from leadapron.deid import identity
@@ -63,6 +63,8 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     report.findings.extend(sweep.run())
     _mark(out, profile)
     _encode(ds, out)
+    if profile.clean_pixels:
+        _clean_pixels(out, profile, report)
     walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
     vault.remember(walk.links)
     report.sop_class, report.patient = sop_class, pseudonym
@@ -72,6 +74,23 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     report.character_set = "\\".join(chars.label)
     report.maps = [(link.kind, link.original, link.pseudonym) for link in walk.links]
     return out
+
+
+def _clean_pixels(out: Dataset, profile: Profile, report: Report) -> None:
+    """Fill burned-in text; what is still readable afterwards quarantines the object."""
+    from leadapron.deid.pixels import clean_pixels
+
+    flag = str(out.get("BurnedInAnnotation", ""))
+    if profile.trust_clean_flag and flag == "NO":
+        report.pixels = {"examined": False, "because": "Burned In Annotation is NO"}
+        return
+    done = clean_pixels(out, allowed=profile.allow_marks, max_pixels=profile.max_pixels)
+    report.boxes = done.boxes
+    report.pixels = {"examined": done.examined, "boxes": len(done.boxes)}
+    report.quarantine.extend(done.left)
+    report.patches = done.patches
+    if done.examined:
+        out.BurnedInAnnotation = "NO"
 
 
 def _facts(profile: Profile) -> dict[str, object]:
@@ -139,14 +158,16 @@ def _encode(ds: Dataset, out: Dataset) -> None:
     implicit, _ = ds.original_encoding
     old = getattr(ds, "file_meta", None)
     default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    syntax = UID(old.get("TransferSyntaxUID", default)) if old is not None else default
-    meta = FileMetaDataset()
-    meta.FileMetaInformationGroupLength = 0
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = UID(str(out.get("SOPClassUID", "")))
-    meta.MediaStorageSOPInstanceUID = UID(str(out.get("SOPInstanceUID", "")))
-    meta.TransferSyntaxUID = syntax
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = "LEADAPRON"
+    syntax = old.get("TransferSyntaxUID", default) if old is not None else default
+    facts = (
+        DataElement(0x00020000, "UL", 0),
+        DataElement(0x00020001, "OB", b"\0\1"),
+        DataElement(0x00020002, "UI", str(out.get("SOPClassUID", ""))),
+        DataElement(0x00020003, "UI", str(out.get("SOPInstanceUID", ""))),
+        DataElement(0x00020010, "UI", syntax),
+        DataElement(0x00020012, "UI", IMPLEMENTATION_CLASS_UID),
+        DataElement(0x00020013, "SH", "LEADAPRON"),
+    )
+    meta = FileMetaDataset({e.tag: e for e in facts})
     out.file_meta = meta
     out.preamble = bytes(128)

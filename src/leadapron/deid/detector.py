@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ DETAIL_SIGMA = 9.0
 INK, SCORE = 0.2, 0.4
 UNCLIP = 1.8
 TALLEST = 0.16
-_LOCK = threading.Lock()
 
 
 class TextBox(NamedTuple):
@@ -69,16 +67,19 @@ def _normalise(gray: Gray) -> Floats:
     return (gray.astype(np.float32) / 255.0 - 0.5) / 0.5
 
 
-def detail(gray: Gray) -> Gray:
-    """Return only what is sharp: a smooth film otherwise lights up as one great text."""
+def detail(gray: Gray, gain: float = 1.0) -> Gray:
+    """Return only what is sharp: a smooth film otherwise lights up as one great text.
+
+    `gain` above 1 lifts faint strokes, such as black letters on a nearly black ground.
+    """
     import cv2
 
     picture = gray.astype(np.float32)
     coarse = cv2.GaussianBlur(picture, (0, 0), DETAIL_SIGMA)
-    return np.clip(picture - coarse + 128, 0, 255).astype(np.uint8)
+    return np.clip(gain * (picture - coarse) + 128, 0, 255).astype(np.uint8)
 
 
-def find_text(gray: Gray, long_side: int = LONG_SIDE) -> list[TextBox]:
+def find_text(gray: Gray, long_side: int = LONG_SIDE, gain: float = 1.0) -> list[TextBox]:
     """Return the lines of text on a (H, W) uint8 picture, generously boxed."""
     import cv2
 
@@ -86,7 +87,7 @@ def find_text(gray: Gray, long_side: int = LONG_SIDE) -> list[TextBox]:
     scale = min(MAX_UPSCALE, long_side / max(rows, columns))
     way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
-    sharp = detail(cv2.resize(gray, size, interpolation=way).astype(np.uint8))
+    sharp = detail(cv2.resize(gray, size, interpolation=way).astype(np.uint8), gain)
     probability = _probability(sharp)
     boxes = []
     for x0, y0, x1, y1, score in _components(probability):

@@ -27,6 +27,7 @@ NO_PICTURE = frozenset(
 ROUNDS = 3
 MARGIN = 48
 CERTAIN = 0.6
+LONGEST_AGAIN, FAINT_GAIN = 640, 3.0
 
 
 class Patch(NamedTuple):
@@ -102,10 +103,11 @@ def _read_again(
     """Look once more around what was filled; after the first round only readable text counts."""
     found: list[TextBox] = []
     for region in filled:
-        x0, y0 = max(0, region.x0 - MARGIN), max(0, region.y0 - MARGIN)
-        window = gray[y0 : region.y1 + MARGIN, x0 : region.x1 + MARGIN]
-        size = int(max(window.shape) * 1.5)
-        for line in regions(window, find_text(window, min(640, size)), allowed):
+        aside = max(MARGIN, (region.x1 - region.x0) * 3 // 4)
+        x0, y0 = max(0, region.x0 - aside), max(0, region.y0 - MARGIN)
+        window = gray[y0 : region.y1 + MARGIN, x0 : region.x1 + aside]
+        size = min(LONGEST_AGAIN, int(max(window.shape) * 1.5))
+        for line in regions(window, find_text(window, size, FAINT_GAIN), allowed):
             text, confidence = read_text(window, line)
             readable = len(fold(text)) > 1 and confidence >= CERTAIN
             inside = _already(line, region, x0, y0)

@@ -49,6 +49,7 @@ class Report:
         boxes: filled rectangles of burned-in text.
         maps: (kind, original, pseudonym). Identifying: written only by `patient_csv` and
             `uid_csv`, never part of `as_dict`.
+        patches: the samples under the filled boxes, to be encrypted or dropped; never written.
     """
 
     profile: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     quarantine: list[Reason] = field(default_factory=list)
     maps: list[tuple[str, str, str]] = field(default_factory=list)
+    patches: list[Any] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values; no original value is in them."""

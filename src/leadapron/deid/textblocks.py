@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import reduce
 
 import numpy as np
 
@@ -13,13 +15,14 @@ WIDE = 3
 READ = 0.5
 PARAGRAPH = 3
 
-MARKS = frozenset(
-    """L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD OBL LAO RAO LPO RPO DEC DECUB ERECT
-    UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING STANDING PORTABLE MOBILE INSP EXP STAT
-    A P H F S I W HF FH
-    左 右 左侧 右侧 立位 卧位 仰卧位 仰卧 俯卧位 坐位 半卧位 正位 侧位 斜位 后前位 前后位 床旁 床边
-    吸气 呼气""".split()
+_WORDS = (
+    "L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD "
+    "OBL LAO RAO LPO RPO DEC DECUB ERECT UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING "
+    "STANDING PORTABLE MOBILE INSP EXP STAT A P H F S I W HF "
+    "FH 左 右 左侧 右侧 立位 卧位 仰卧位 仰卧 俯卧位 坐位 半卧位 正位 侧位 "
+    "斜位 后前位 前后位 床旁 床边 吸气 呼气 "
 )
+MARKS = frozenset(_WORDS.split())
 """Laterality, projection and position marks (PS3.3 C.8.11.5, CID 247, in both languages)."""
 
 
@@ -47,12 +50,17 @@ def _harmless(gray: Gray, block: list[TextBox], marks: frozenset[str]) -> bool:
     if len(block) > PARAGRAPH:
         return False
     readings = [read_text(gray, line) for line in block]
-    if all(fold(text) in marks and sure >= READ for text, sure in readings):
+    if all(_only_marks(text, marks) and sure >= READ for text, sure in readings):
         return True
     line, (text, sure) = block[0], readings[0]
     short = line.x1 - line.x0 < WIDE * (line.y1 - line.y0)
     unreadable = not fold(text) or sure < READ / 2
     return len(block) == 1 and short and line.score < SURE and unreadable
+
+
+def _only_marks(text: str, marks: frozenset[str]) -> bool:
+    words = [fold(w) for w in re.split(r"[\s\-_/.,:]+", text)]
+    return fold(text) in marks or (any(words) and all(w in marks for w in words if w))
 
 
 def _blocks(lines: list[TextBox]) -> list[list[TextBox]]:
@@ -89,13 +97,9 @@ def _merge(boxes: list[TextBox]) -> list[TextBox]:
     """Join rectangles that overlap, until none do."""
     merged: list[TextBox] = []
     for box in boxes:
-        rest = []
-        for other in merged:
-            if _overlap(box, other):
-                box = _union(box, other)
-            else:
-                rest.append(other)
-        merged = [*rest, box]
+        touching = [other for other in merged if _overlap(box, other)]
+        joined = reduce(_union, touching, box)
+        merged = [*(other for other in merged if other not in touching), joined]
     return merged if len(merged) == len(boxes) else _merge(merged)
 
 

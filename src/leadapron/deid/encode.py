@@ -1,0 +1,118 @@
+"""Writing a data set: untouched elements go out as the bytes they came in as."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+
+from pydicom import Dataset, dcmwrite
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from leadapron.deid.frames import syntax
+
+_LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
+_UNDEFINED = 0xFFFFFFFF
+_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_ITEM = b"\xfe\xff\x00\xe0"
+_PIXELS = 0x7FE00010
+_SIMPLE = frozenset(
+    {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
+)
+
+
+def to_bytes(ds: Dataset) -> bytes:
+    """Return the DICOM file of `ds` (PS3.10) with an empty preamble."""
+    uid = syntax(ds)
+    original = ds.original_encoding
+    same = original == (uid.is_implicit_VR, uid.is_little_endian)
+    if not same or not uid.is_little_endian or uid == DeflatedExplicitVRLittleEndian:
+        return _slow(ds)
+    meta = DicomBytesIO()
+    meta.is_implicit_VR, meta.is_little_endian = False, True
+    write_file_meta_info(meta, ds.file_meta)
+    parts = [bytes(128) + b"DICM", meta.getvalue()]
+    _dataset(ds, parts, uid.is_implicit_VR, "iso8859")
+    return b"".join(parts)
+
+
+def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[str]) -> None:
+    encodings = ds.get("SpecificCharacterSet", outer)
+    for tag, element in sorted(ds.items()):
+        if element.VR == "SQ":
+            _sequence(ds[tag], parts, implicit, encodings)
+        elif tag == _PIXELS or isinstance(element, RawDataElement):
+            _plain(parts, element, element.value or b"", implicit)
+        else:
+            simple = _ascii(element)
+            if simple is None:
+                parts.append(_by_pydicom(element, implicit, encodings))
+            else:
+                _plain(parts, element, simple, implicit)
+
+
+def _sequence(
+    element: DataElement, parts: list[bytes], implicit: bool, encodings: str | list[str]
+) -> None:
+    inner: list[bytes] = []
+    for item in element.value:
+        body: list[bytes] = []
+        _dataset(item, body, implicit, encodings)
+        content = b"".join(body)
+        inner.append(_ITEM + struct.pack("<L", len(content)))
+        inner.append(content)
+    content = b"".join(inner)
+    parts.append(_header(element.tag, "SQ", len(content), implicit, endless=False))
+    parts.append(content)
+
+
+def _ascii(element: DataElement) -> bytes | None:
+    """Return the padded bytes of a plain ASCII text value; None if pydicom must encode it."""
+    value = element.value
+    if element.VR not in _SIMPLE or (value and not isinstance(value, str)):
+        return None
+    data = (value or "").encode("ascii") if (value or "").isascii() else None
+    if data is not None and len(data) % 2:
+        data += b"\0" if element.VR == "UI" else b" "
+    return data
+
+
+def _by_pydicom(element: DataElement, implicit: bool, encodings: str | list[str]) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = implicit, True
+    write_data_element(buffer, element, encodings)
+    return buffer.getvalue()
+
+
+def _plain(
+    parts: list[bytes], element: DataElement | RawDataElement, value: bytes, implicit: bool
+) -> None:
+    endless = (
+        element.length == _UNDEFINED
+        if isinstance(element, RawDataElement)
+        else element.is_undefined_length
+    )
+    vr = element.VR or "UN"
+    parts.append(_header(element.tag, vr, len(value), implicit, endless=endless))
+    parts.append(value)
+    if endless:
+        parts.append(_DELIMITER)
+
+
+def _slow(ds: Dataset) -> bytes:
+    buffer = BytesIO()
+    dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _header(tag: int, vr: str, length: int, implicit: bool, *, endless: bool) -> bytes:
+    size = _UNDEFINED if endless else length
+    place = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if implicit:
+        return place + struct.pack("<L", size)
+    if vr in _LONG or size > 0xFFFF:
+        kind = vr if vr in _LONG else "UN"
+        return place + kind.encode("ascii") + struct.pack("<HL", 0, size)
+    return place + vr.encode("ascii") + struct.pack("<H", size)

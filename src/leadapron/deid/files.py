@@ -1,0 +1,124 @@
+"""One file in, one file out, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+
+from leadapron.deid.api import deidentify
+from leadapron.deid.encode import to_bytes
+from leadapron.deid.profile import Profile
+from leadapron.deid.report import Report
+from leadapron.deid.vault import Vault
+from leadapron.model import BadInput, Quarantined, StorageFailure
+
+MAX_FILE_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file: where it was written and the object's report."""
+
+    source: Path
+    path: Path
+    report: Report
+
+
+def deidentify_file(
+    src: Path, dst: Path, profile: Profile | str, vault: Vault, *, max_bytes: int = MAX_FILE_BYTES
+) -> FileResult:
+    """De-identify the DICOM file `src` into `dst`, atomically and durably.
+
+    Nothing appears at `dst` unless it is complete. Raises BadInput (no DICOM, truncated),
+    Quarantined (cannot be proven clean; the reason's slug is the error's), StorageFailure.
+    Untouched pixels keep their transfer syntax; filled pictures become native, never lossy.
+    """
+    data = _read(src, max_bytes)
+    result = deidentify(parse(data), profile, vault)
+    result.report.digests["sha256_before"] = hashlib.sha256(data).hexdigest()
+    content = _encoded(result.require())
+    result.report.digests["sha256_after"] = hashlib.sha256(content).hexdigest()
+    write_atomic(dst, content)
+    return FileResult(src, dst, result.report)
+
+
+def _read(src: Path, max_bytes: int) -> bytes:
+    try:
+        size = src.stat().st_size
+        if size > max_bytes:
+            raise BadInput(
+                f"the file has {size} bytes, more than {max_bytes}",
+                remedy="raise the limit if the object is genuine",
+                code="too-large",
+            )
+        return src.read_bytes()
+    except OSError as error:
+        raise BadInput(
+            f"the file cannot be read: {error.strerror}", remedy="check the path and permissions"
+        ) from error
+
+
+def parse(data: bytes) -> Dataset:
+    """Return the data set of a DICOM file's bytes; BadInput if it is none or is cut off."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ds = pydicom.dcmread(BytesIO(data), force=False)
+    except InvalidDicomError as error:
+        raise BadInput(
+            "this is not a DICOM file", remedy="send DICOM Part 10 files", code="not-dicom"
+        ) from error
+    except Exception as error:
+        raise BadInput(
+            f"the file is damaged or cut off ({type(error).__name__})",
+            remedy="ask the sender for an intact copy",
+            code="truncated",
+        ) from error
+    if not len(ds) or "SOPClassUID" not in ds:
+        raise BadInput(
+            "the file holds no DICOM object", remedy="ask the sender for it", code="truncated"
+        )
+    return ds
+
+
+def _encoded(ds: Dataset) -> bytes:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return to_bytes(ds)
+    except Exception as error:
+        raise Quarantined(
+            f"the object cannot be written again ({type(error).__name__})",
+            remedy="inspect the object: one of its values is not valid for its VR",
+            code="unwritable",
+        ) from error
+
+
+def write_atomic(dst: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut."""
+    try:
+        dst.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=dst.parent, prefix=".part-", delete=False) as part:
+            part.write(content)
+            part.flush()
+            os.fsync(part.fileno())
+        Path(part.name).replace(dst)
+        folder = os.open(dst.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageFailure(
+            f"the file cannot be written: {error.strerror}",
+            remedy="free space or choose another folder",
+        ) from error
