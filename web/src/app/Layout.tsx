@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Icon, Mark } from '../ui/Icon';
@@ -10,6 +11,7 @@ import { useSession } from './session';
 export function Layout({ page, children }: { page: string; children: ReactNode }) {
   const { t } = useTranslation();
   const { session } = useSession();
+  useFocusOnContent(page);
   return (
     <div className="shell">
       <a className="skip" href="#content" onClick={skipToContent}>
@@ -48,6 +50,15 @@ export function Layout({ page, children }: { page: string; children: ReactNode }
 function skipToContent(event: { preventDefault(): void }): void {
   event.preventDefault();
   document.getElementById('content')?.focus();
+}
+
+/** Moves the focus with the page, as a full page load would. */
+function useFocusOnContent(page: string): void {
+  const shown = useRef(page);
+  useEffect(() => {
+    if (shown.current !== page) document.getElementById('content')?.focus();
+    shown.current = page;
+  }, [page]);
 }
 
 function UserCard() {

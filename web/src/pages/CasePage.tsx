@@ -18,7 +18,7 @@ export function CasePage({ id }: { id: string }) {
         <Icon name="back" size={16} />
         {t('cases.title')}
       </a>
-      <Query name={['case', id]} load={() => api.case(id)} every={5000}>
+      <Query name={['case', id]} load={() => api.case(id)} every={10_000}>
         {(item) => <CaseDetail item={item} />}
       </Query>
     </>

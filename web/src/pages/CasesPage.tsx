@@ -13,7 +13,7 @@ export function CasesPage() {
   return (
     <>
       <PageHead title={t('cases.title')} lead={t('cases.lead')} />
-      <Query name={['cases']} load={api.cases} every={5000}>
+      <Query name={['cases']} load={api.cases} every={10_000}>
         {(cases) =>
           cases.length === 0 ? (
             <Empty text={t('cases.empty')} hint={t('cases.emptyHint')} />

@@ -33,7 +33,11 @@ export function LedgerPage() {
         {verification.error && <ProblemNote error={verification.error} />}
         {verification.data && <Verification found={verification.data} />}
       </div>
-      <Query name={['ledger', before]} load={() => api.ledger(before, LIMIT)}>
+      <Query
+        name={['ledger', before]}
+        load={() => api.ledger(before, LIMIT)}
+        {...(before === null ? { every: 15_000 } : {})}
+      >
         {(page) => (
           <>
             <State page={page} />

@@ -17,7 +17,7 @@ import { Query } from './Query';
 export function OverviewPage() {
   const { t } = useTranslation();
   return (
-    <Query name={['overview']} load={api.overview} every={5000}>
+    <Query name={['overview']} load={api.overview} every={10_000}>
       {(overview) => (
         <>
           <PageHead title={t('overview.title')}>

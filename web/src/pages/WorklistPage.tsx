@@ -18,7 +18,7 @@ export function WorklistPage() {
       <PageHead title={t('worklist.title')} lead={t('worklist.lead')}>
         <SearchField label={t('worklist.search')} value={search} onChange={setSearch} />
       </PageHead>
-      <Query name={['worklist']} load={api.worklist} every={10_000}>
+      <Query name={['worklist']} load={api.worklist} every={60_000}>
         {(items) => <Worklist items={items} search={search} />}
       </Query>
     </>

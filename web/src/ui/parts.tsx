@@ -5,6 +5,7 @@ import type { Coded } from '../api/types';
 import { shorten } from './format';
 import type { Scientific } from './format';
 import { Icon } from './Icon';
+import { useTitle } from './useTitle';
 import { useWords } from './useWords';
 
 export function PageHead({
@@ -16,6 +17,7 @@ export function PageHead({
   lead?: string;
   children?: ReactNode;
 }) {
+  useTitle(title);
   return (
     <header className="page-head">
       <div>

@@ -7,6 +7,7 @@ import { LanguageSwitch } from '../app/LanguageSwitch';
 import { href } from '../app/route';
 import { Icon } from '../ui/Icon';
 import { ProblemNote, Reasons } from '../ui/ProblemNote';
+import { useTitle } from '../ui/useTitle';
 import { useWords } from '../ui/useWords';
 import { FilmView } from './FilmView';
 import './viewer.css';
@@ -14,8 +15,9 @@ import './viewer.css';
 /** Asks for the view, which is decided and ledgered first, then shows the film. */
 export default function ViewerPage({ sop }: { sop: string }) {
   const { t, named } = useWords();
-  const item = useOrder(sop);
   const opening = useOpening(sop);
+  const item = useOrder(sop, opening.data?.order);
+  useTitle(item ? named(item.need) : t('viewer.title'));
   return (
     <div className="viewer">
       <header className="viewer-bar">
@@ -68,9 +70,11 @@ function useOpening(sop: string) {
   });
 }
 
-function useOrder(sop: string): WorkItem | undefined {
+/** The worklist's line of the order that carried the view; until then, any of the film's. */
+function useOrder(sop: string, order: string | undefined): WorkItem | undefined {
   const { data } = useQuery({ queryKey: ['worklist'], queryFn: api.worklist, staleTime: 60_000 });
-  return data?.find((item) => item.sop_instance === sop);
+  const items = data?.filter((item) => item.sop_instance === sop) ?? [];
+  return items.find((item) => item.order === order) ?? (order ? undefined : items[0]);
 }
 
 export function Refusal({ error, onRetry }: { error: unknown; onRetry: () => void }) {

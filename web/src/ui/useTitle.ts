@@ -1,0 +1,11 @@
+import { useEffect } from 'react';
+
+/** Names the page in the browser's tab and to screen readers. */
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · LeadApron 铅衣`;
+    return () => {
+      document.title = 'LeadApron 铅衣';
+    };
+  }, [title]);
+}
