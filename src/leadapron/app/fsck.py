@@ -29,6 +29,7 @@ def verify_ledger(data: Path | None, keys: Path | None) -> dict[str, Any]:
         "intact": report.intact,
         "size": report.size,
         "root": report.root.hex() if report.root else "",
+        "unfinished": report.unfinished,
         "problems": list(report.problems),
     }
 
@@ -60,7 +61,7 @@ def _verified(folder: InstanceFolder) -> FsckReport:
 
 
 def _database(folder: InstanceFolder, name: str) -> list[str]:
-    database = Database(f"sqlite:///{folder.data / (name + '.db')}")
+    database = Database(f"sqlite:///{folder.data / (name + '.db')}", create=False)
     try:
         wrong = database.check()
         if not database.is_current(name):
@@ -73,7 +74,7 @@ def _database(folder: InstanceFolder, name: str) -> list[str]:
 
 
 def _films(folder: InstanceFolder, problems: list[str]) -> int:
-    database = Database(f"sqlite:///{folder.data / 'catalog.db'}")
+    database = Database(f"sqlite:///{folder.data / 'catalog.db'}", create=False)
     archive = Archive(database, LocalBlobStore(folder.data / "objects"))
     try:
         films = archive.search()
@@ -90,7 +91,7 @@ def _films(folder: InstanceFolder, problems: list[str]) -> int:
 
 def _views(folder: InstanceFolder) -> list[str]:
     """Every grant must have its ledger entry: no pixel left before it."""
-    database = Database(f"sqlite:///{folder.data / 'catalog.db'}")
+    database = Database(f"sqlite:///{folder.data / 'catalog.db'}", create=False)
     try:
         reader = Ledger(folder.data / "ledger", None, (), None)
         return views_without_entry(database, reader)
