@@ -95,7 +95,7 @@ def console_packages() -> dict[str, str]:
 
 def terms(expression: str) -> set[str]:
     """Return the licences that an SPDX expression names."""
-    return set(re.split(r"\s+(?:AND|OR|WITH)\s+|[()\s]+", expression)) - {""}
+    return set(re.findall(r"[\w.+-]+", expression)) - {"AND", "OR", "WITH"}
 
 
 def incompatible(packages: dict[str, str]) -> dict[str, str]:
