@@ -65,6 +65,8 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     _encode(ds, out)
     if profile.clean_pixels:
         _clean_pixels(out, profile, report)
+    if profile.recipients:
+        _encrypt(out, ds, profile, report)
     walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
     vault.remember(walk.links)
     report.sop_class, report.patient = sop_class, pseudonym
@@ -93,9 +95,19 @@ def _clean_pixels(out: Dataset, profile: Profile, report: Report) -> None:
         out.BurnedInAnnotation = "NO"
 
 
+def _encrypt(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> None:
+    from cryptography.x509 import load_pem_x509_certificate
+
+    from leadapron.deid.reversible import add_encrypted_attributes
+
+    certificates = [load_pem_x509_certificate(pem) for pem in profile.recipients]
+    add_encrypted_attributes(out, ds, certificates, patches=report.patches)
+    report.notes.append(f"identity encrypted for {len(certificates)} recipients")
+
+
 def _facts(profile: Profile) -> dict[str, object]:
-    facts = asdict(profile)
-    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in facts.items()}
+    facts = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(profile).items()}
+    return {**facts, "recipients": len(profile.recipients)}
 
 
 def _text(ds: Dataset, tag: int, chars: CharacterSet) -> str:
