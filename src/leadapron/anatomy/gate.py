@@ -16,7 +16,7 @@ TURNS = ("upright", "turned-90", "upside-down", "turned-270")
 """Quarter turns counter-clockwise that the film was given; index = numpy.rot90's k."""
 
 DOMAIN, INVERTED, FIRST_POSE = 0, 1, 2
-_PRIOR = np.array([0, 2, 2, 2, 4, 6, 6, 6], dtype=np.float32)
+_PRIOR = np.array([0, 2, 2, 2, 2, 3, 3, 3], dtype=np.float32)
 """What a pose must have over the upright one, in nats: turned or mirrored films are rare."""
 
 OUTPUTS = FIRST_POSE + 2 * len(TURNS)

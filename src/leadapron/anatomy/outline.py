@@ -56,8 +56,8 @@ def to_segmentation(
         raise BadInput("no region to store", remedy="segment a chest film first")
     planes = np.stack([region_map.mask(region) for region in wanted], axis=-1)
     version = region_map.model_version or "unknown"
-    return hd.seg.Segmentation(
-        source_images=[source],
+    segmentation = hd.seg.Segmentation(
+        source_images=[_without_zero_spacing(source)],
         pixel_array=planes[None].astype(np.uint8),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(i + 1, r, version) for i, r in enumerate(wanted)],
@@ -72,6 +72,21 @@ def to_segmentation(
         content_label="ANATOMY",
         omit_empty_frames=False,
     )
+    segmentation.PatientOrientation = source.get("PatientOrientation") or []
+    return segmentation
+
+
+def _without_zero_spacing(source: Dataset) -> Dataset:
+    """Some films state a pixel spacing of zero; it must not spread into new objects."""
+    from pydicom import Dataset
+
+    spacing = source.get("PixelSpacing")
+    if not spacing or all(float(value) > 0 for value in spacing):
+        return source
+    left_out = {"PixelSpacing", "PixelData"}
+    clean = Dataset({e.tag: e for e in source if e.keyword not in left_out})
+    clean.file_meta = source.file_meta
+    return clean
 
 
 def _describe(number: int, region: Region, version: str) -> hd.seg.SegmentDescription:

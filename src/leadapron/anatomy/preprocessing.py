@@ -65,9 +65,8 @@ def shrink(frame: npt.NDArray[np.generic], size: int) -> tuple[Float, Letterbox]
     """
     box = Letterbox.of((frame.shape[0], frame.shape[1]), size)
     height, width = box.inner
-    native = frame.dtype in (np.uint8, np.uint16, np.int16, np.float32)
-    source = np.ascontiguousarray(frame if native else frame.astype(np.float32))
-    if source.dtype == np.float32:
+    source = np.ascontiguousarray(frame, dtype=np.float32)
+    if np.issubdtype(frame.dtype, np.floating):
         source = np.nan_to_num(source, nan=0.0, posinf=0.0, neginf=0.0)
     method = cv2.INTER_AREA if max(frame.shape) > size else cv2.INTER_LINEAR
     square = np.zeros((size, size), dtype=np.float32)

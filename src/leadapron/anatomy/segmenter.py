@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,24 +65,28 @@ class Segmenter:
         square, box = shrink(frame, size)
         if min(frame.shape) < _SMALLEST:
             return self._refuse(frame.shape, "too-small")
-        if not np.ptp(square[box.inside]) > 0:
+        values = square[box.inside]
+        if not np.ptp(values) > 1e-5 * np.abs(values).max():
             return self._refuse(frame.shape, "blank")
         verdict = self.gate.judge(square, box.inside)
         if verdict.domain < self.network.card["domain_threshold"]:
             return self._refuse(frame.shape, "not-a-chest-film", domain=verdict.domain)
-        levels = self._infer(square, box.inside, verdict.pose)
+        turned = replace(verdict.pose, mirrored=False)
+        levels = self._infer(square, box.inside, turned)
         doubt = _implausible(levels, box.inside, self._threshold)
         if doubt:
             return self._refuse(frame.shape, *doubt, domain=verdict.domain)
-        levels = np.asarray(verdict.pose.apply(levels), dtype=np.uint8)
-        maps = ProbabilityMaps(levels, box)
+        pose = replace(turned, mirrored=_mirrored(verdict.pose, levels))
+        if pose.mirrored:
+            levels = self._infer(square, box.inside, pose)
+        maps = ProbabilityMaps(np.asarray(pose.apply(levels), dtype=np.uint8), box)
         masks, scores = self._masks(maps)
-        reasons = list(verdict.pose.reasons)
-        if verdict.pose.inverted != (photometric == "MONOCHROME1"):
+        reasons = list(pose.reasons)
+        if pose.inverted != (photometric.strip().upper() == "MONOCHROME1"):
             reasons.append("photometric-contradicts-picture")
         extras: dict[str, Any] = {
             "probability": maps,
-            "pose": verdict.pose,
+            "pose": pose,
             "domain": verdict.domain,
             "calibration": self.network.card["calibration"],
         }
@@ -155,6 +159,20 @@ def _plane(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
             remedy="give one frame of stored pixel values, (rows, columns)",
         )
     return frame
+
+
+def _mirrored(pose: Pose, levels: Byte) -> bool:
+    """Whether an upright map shows the patient's right on the picture's right.
+
+    A film that was turned may as well have been flipped, and the heart tells; an upright
+    one counts as mirrored only if the gate says so too, for a heart may lie on the right.
+    """
+    heart, right, left = (
+        np.nonzero(levels[INDEX[region]] > 127)[1] for region in (Region.HEART, *_LUNGS)
+    )
+    if not (heart.size and right.size and left.size and (pose.turns or pose.mirrored)):
+        return False
+    return bool(heart.mean() < (right.mean() + left.mean()) / 2)
 
 
 def _implausible(levels: Byte, inside: Mask, threshold: Any) -> tuple[str, ...]:
