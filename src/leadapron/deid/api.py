@@ -16,9 +16,11 @@ import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
 from leadapron.deid.engine import Walk
+from leadapron.deid.kinds import unclean
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Reason, Report
 from leadapron.deid.result import DeidResult
+from leadapron.deid.structured import clean_content
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
 from leadapron.deid.values import texts
@@ -49,15 +51,20 @@ def deidentify(ds: Dataset, profile: Profile | str, vault: Vault) -> DeidResult:
 
 
 def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> Dataset:
+    reason = unclean(ds)
+    if reason is not None:
+        report.quarantine.append(reason)
+        return ds
     chars = character_set(ds)
     sop_class = _text(ds, identity.SOP_CLASS, chars)
     patient = _patient(ds, chars)
     pseudonym = vault.pseudonym(PATIENT, patient)
     days = vault.shift_days(patient) if profile.shift_dates else 0
-    walk = Walk(profile, vault, sop_class, pseudonym, days)
+    content = clean_content if profile.clean_structured_content else None
+    walk = Walk(profile, vault, sop_class, pseudonym, days, content)
     out = walk.dataset(ds)
     sweep = Sweep(
-        walk.known, walk.map_uid, lambda tag, parent: attribute_type("", parent, tag) == "1"
+        walk.known, walk.map_uid, lambda tag, parent: attribute_type(sop_class, parent, tag) == "1"
     )
     sweep.held = walk.held
     report.findings.extend(sweep.run())

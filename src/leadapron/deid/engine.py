@@ -158,12 +158,14 @@ class Walk:
         if vr == "SQ":
             place.out[tag] = DataElement(tag, "SQ", self._sequence(place, tag, element))
             return
-        place.out[tag] = _cap_age(element, place.chars) if tag == identity.AGE else element
+        if tag == identity.AGE:
+            element = _cap_age(element, place.chars)
+        place.out[tag] = element
         if vr in TEXT and element.value:
             text = "\\".join(texts(element, place.chars))
             free = vr in FREE_TEXT and tag not in _CODES
             here = f"{place.path}{tag:08X}"
-            self.held.append(Held(place.out, tag, vr, text, here, place.parent, free))
+            self.held.append(Held(place.out, tag, vr, text, here, place.parent, free, element))
 
     def _sequence(self, place: Place, tag: BaseTag, element: Element) -> Sequence:
         if tag == CONTENT_SEQUENCE and self.content is not None:

@@ -28,6 +28,7 @@ class Held(NamedTuple):
     path: str
     parent: int
     free: bool
+    element: DataElement | RawDataElement
 
 
 @dataclass
@@ -52,12 +53,13 @@ class Sweep:
             (known is not None and (known.search(everything) or known.search(wide)))
             or patterns.GENERIC.search(free)
             or patterns.GENERIC.search(wide)
-            or any(patterns.id_cards(wide))
+            or any(patterns.id_cards(wide, strict=False))
             or patterns.UIDS.search(everything)
         )
         if suspicious:
             for held in self.held:
-                findings.extend((held.path, kind) for kind in self._clean(held))
+                if held.holder.get(held.tag) is held.element:
+                    findings.extend((held.path, kind) for kind in self._clean(held))
         return findings
 
     def _clean(self, held: Held) -> list[str]:
@@ -79,18 +81,18 @@ class Sweep:
         return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
 
     def _strip(self, text: str, free: bool, kinds: list[str]) -> str:
-        known = self.known.pattern_cached()
-        if known is not None:
-            text, count = known.subn("", text)
-            if count:
-                kinds.append("known-value")
-        for start, end in reversed(list(patterns.id_cards(text))):
+        for start, end in reversed(list(patterns.id_cards(text, strict=not free))):
             text = text[:start] + text[end:]
             kinds.append("id-card")
         if free:
             text, count = patterns.GENERIC.subn("", text)
             if count:
                 kinds.append("pattern")
+        known = self.known.pattern_cached()
+        if known is not None:
+            text, count = known.subn("", text)
+            if count:
+                kinds.append("known-value")
         if patterns.UIDS.search(text):
             mapped = patterns.UIDS.sub(lambda m: self.map_uid(m.group()), text)
             if mapped != text:
@@ -104,4 +106,4 @@ def _tidy(text: str) -> str:
     joined = "\n".join(lines)
     while "  " in joined:
         joined = joined.replace("  ", " ")
-    return joined.strip(" ,;:-_^()[]/")
+    return joined.strip(" ,;:：，、-_^()[]/")
