@@ -109,15 +109,15 @@ def burn_in(
 
     canvas = Image.new("L", (pixels.shape[1], pixels.shape[0]), 0)
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.truetype(str(sans_path()), 44)
+    font = ImageFont.truetype(str(sans_path()), 36)
     lines = (
         f"姓名: {patient.name}  女  58岁",
         f"ID: {patient.patient_id}",
         "2026-11-23 08:41  DR-02",
     )
     for number, line in enumerate(lines):
-        draw.text((60, 50 + 62 * number), line, fill=255, font=font)
-    draw.text((pixels.shape[1] - 130, 80), "L", fill=255, font=ImageFont.truetype(font.path, 90))
+        draw.text((40, 20 + 46 * number), line, fill=255, font=font)
+    draw.text((pixels.shape[1] - 120, 60), "L", fill=255, font=ImageFont.truetype(font.path, 80))
     ink = np.asarray(canvas, dtype=np.float32) / 255
     burned = pixels.astype(np.float32) * (1 - ink)
     return np.clip(burned, 0, (1 << bits_stored) - 1).astype(np.uint16)
