@@ -271,6 +271,10 @@ def test_the_panel_says_what_this_view_is(open_console):
     expect(panel).to_contain_text("written before a pixel left")
     expect(panel).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"))
     expect(panel).to_contain_text(re.compile(r"\d\d dB PSNR"))
+    expect(panel.locator(".chips-outlined")).to_contain_text("Right lung")
+    expect(console.page.locator("path[data-region=right_lung]")).to_have_attribute(
+        "data-dashed", "true"
+    )
     image, beside = (
         console.page.locator(selector).bounding_box() for selector in (".film-canvas", ".panel")
     )

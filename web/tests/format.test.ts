@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ago, bytes, coarseSpan, dateTime, dicomDate, scientific, shorten, span } from '../src/ui/format';
+import {
+  ago,
+  bytes,
+  coarseSpan,
+  dateTime,
+  dicomDate,
+  personName,
+  scientific,
+  shorten,
+  span,
+} from '../src/ui/format';
 
 describe('dateTime', () => {
   it('keeps the milliseconds that the ledger promises', () => {
@@ -48,6 +58,13 @@ describe('short forms', () => {
   it('keeps both ends of a hash and leaves short texts alone', () => {
     expect(shorten('0123456789abcdef0123', 4, 4)).toBe('0123…0123');
     expect(shorten('v-1234', 8, 6)).toBe('v-1234');
+  });
+
+  it('reads person names of one and of two scripts', () => {
+    expect(personName('Ouyang^Xiaolan=欧阳^晓岚')).toBe('欧阳晓岚（Ouyang Xiaolan）');
+    expect(personName('=张^建国')).toBe('张建国');
+    expect(personName('Doe^Jane')).toBe('Doe Jane');
+    expect(personName('')).toBe('–');
   });
 
   it('reads DICOM dates and sizes', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { displayable, instanceUrl } from '../src/viewer/dicomweb';
 import { affineFrom, outlinePath, scaleOf, svgMatrix } from '../src/viewer/geometry';
-import { hiddenRegions } from '../src/viewer/regions';
+import { hiddenRegions, outlinedOnly } from '../src/viewer/regions';
 import { keyAction } from '../src/viewer/useViewerKeys';
 import type { ViewerActions } from '../src/viewer/useViewerKeys';
 
@@ -51,13 +51,19 @@ describe('hiddenRegions', () => {
   const named = (code: string) => ({ code, en: code, zh: code });
 
   it('names the anatomy that was not granted', () => {
-    const codes = hiddenRegions([named('heart')]).map((region) => region.code);
+    const codes = hiddenRegions({ regions: [named('heart')], outlines: {} }).map(({ code }) => code);
     expect(codes).toContain('right_lung');
     expect(codes).not.toContain('heart');
   });
 
   it('hides no anatomy when the body field is granted', () => {
-    expect(hiddenRegions([named('thorax')])).toEqual([]);
+    expect(hiddenRegions({ regions: [named('thorax')], outlines: {} })).toEqual([]);
+  });
+
+  it('tells a contour without pixels from a region that is seen', () => {
+    const view = { regions: [named('heart')], outlines: { heart: [], left_lung: [] } };
+    expect(outlinedOnly(view).map(({ code }) => code)).toEqual(['left_lung']);
+    expect(hiddenRegions(view).map(({ code }) => code)).not.toContain('left_lung');
   });
 });
 

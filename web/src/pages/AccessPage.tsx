@@ -119,7 +119,7 @@ function Row({ row }: { row: ViewRow }) {
       </td>
       <td className="mono nowrap">{row.order || '–'}</td>
       <td>{row.view_id ? <Code value={row.view_id} head={10} tail={4} /> : '–'}</td>
-      <td>{optional(`channel.${row.channel}`, row.channel)}</td>
+      <td className="nowrap">{optional(`channel.${row.channel}`, row.channel)}</td>
       <td className="number">{row.ledger_index}</td>
     </tr>
   );

@@ -2,7 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../api/client';
 import type { LedgerEntry, LedgerPage as Page, LedgerVerification } from '../api/types';
-import { count, dateTime } from '../ui/format';
+import { count, dateTime, shorten } from '../ui/format';
 import { Icon } from '../ui/Icon';
 import { Badge, Code, Empty, Fact, PageHead } from '../ui/parts';
 import { ProblemNote } from '../ui/ProblemNote';
@@ -54,7 +54,7 @@ export function LedgerPage() {
 }
 
 function Verification({ found }: { found: LedgerVerification }) {
-  const { t, language } = useWords();
+  const { t, language, duration } = useWords();
   return (
     <div className={`note ${found.intact ? 'note-ok' : 'note-danger'}`} data-intact={found.intact}>
       <strong>{t(found.intact ? 'ledger.intact' : 'ledger.broken')}</strong>
@@ -63,7 +63,7 @@ function Verification({ found }: { found: LedgerVerification }) {
           ? t('ledger.intactLead', { size: count(found.size, language) })
           : t('ledger.brokenLead', { count: found.problems.length })}{' '}
         <span className="muted">
-          {t('common.ms', { count: Math.round(found.elapsed_ms) })} · {found.root.slice(0, 16)}…
+          {duration(found.elapsed_ms)} · {found.root.slice(0, 16)}…
         </span>
       </p>
       {found.problems.length > 0 && (
@@ -168,7 +168,7 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
           {Object.entries(entry.summary).map(([key, value]) => (
             <div key={key}>
               <dt>{optional(`field.${key}`, key)}</dt>
-              <dd title={plain(value)}>{plain(value)}</dd>
+              <dd title={plain(value)}>{shorten(plain(value), 24, 8)}</dd>
             </div>
           ))}
         </dl>

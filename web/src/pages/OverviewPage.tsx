@@ -178,7 +178,7 @@ function ViewsCard({ overview }: { overview: Overview }) {
 }
 
 function GatewayCard({ overview }: { overview: Overview }) {
-  const { t, language } = useWords();
+  const { t, language, duration } = useWords();
   const { edge } = overview;
   const maySee = pagesOf(useSession().session?.role ?? '').includes('quarantine');
   const [tone, state]: [Tone, string] = edge.spooled
@@ -200,9 +200,7 @@ function GatewayCard({ overview }: { overview: Overview }) {
             : t('overview.never')}
         </Fact>
         <Fact label={t('overview.latency')}>
-          {edge.p50_ms == null
-            ? t('common.unavailable')
-            : t('common.ms', { count: Math.round(edge.p50_ms) })}
+          {edge.p50_ms == null ? t('common.unavailable') : duration(edge.p50_ms)}
         </Fact>
       </dl>
       {edge.quarantined > 0 && (

@@ -66,6 +66,15 @@ export function dicomDate(value: string): string {
     : value || '–';
 }
 
+/** DICOM PN (PS3.5 6.2.1): the ideographic group first, the alphabetic one behind it. */
+export function personName(value: string): string {
+  const [alphabetic = [], ideographic = []] = value
+    .split('=')
+    .map((group) => group.split('^').filter(Boolean));
+  const [latin, han] = [alphabetic.join(' '), ideographic.join('')];
+  return han && latin ? `${han}（${latin}）` : han || latin || '–';
+}
+
 export interface Scientific {
   mantissa: string;
   exponent: number | null;

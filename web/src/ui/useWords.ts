@@ -43,8 +43,15 @@ export function useWords() {
     return coded(error.code, error.message, error.remedy);
   };
 
+  /** A duration in milliseconds, in seconds from one second up. */
+  const duration = (ms: number) =>
+    ms < 1000
+      ? t('common.ms', { count: Math.round(ms) })
+      : t('common.seconds', { count: Number((ms / 1000).toFixed(1)) });
+
   return {
     t,
+    duration,
     language,
     named,
     optional,

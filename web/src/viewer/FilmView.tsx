@@ -5,6 +5,7 @@ import { fetchMetadata, instanceUrl } from './dicomweb';
 import { Film } from './Film';
 import type { Display, DragTool } from './Film';
 import { Outlines } from './Outlines';
+import { outlinedOnly } from './regions';
 import { Toolbar } from './Toolbar';
 import { useViewerKeys } from './useViewerKeys';
 import { ViewPanel } from './ViewPanel';
@@ -58,7 +59,13 @@ export function FilmView({ view, item }: Props) {
           aria-label={t('viewer.canvas', { regions: names(view.regions) })}
           onContextMenu={(event) => event.preventDefault()}
         />
-        {shown && outlines && <Outlines outlines={view.outlines} affine={display.affine} />}
+        {shown && outlines && (
+          <Outlines
+            outlines={view.outlines}
+            outlinedOnly={outlinedOnly(view)}
+            affine={display.affine}
+          />
+        )}
         {!shown && !error && <FilmProgress share={share} />}
         {error !== null && (
           <div className="viewer-message">

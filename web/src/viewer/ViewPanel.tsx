@@ -1,12 +1,12 @@
 import { useMutation } from '@tanstack/react-query';
 import { api } from '../api/client';
 import type { OpenedView, WorkItem } from '../api/types';
-import { dateTime, dicomDate } from '../ui/format';
+import { dateTime, dicomDate, personName } from '../ui/format';
 import { Chips, Code, Fact } from '../ui/parts';
 import { ProblemNote, Reasons } from '../ui/ProblemNote';
 import { useWords } from '../ui/useWords';
 import type { Display } from './Film';
-import { hiddenRegions } from './regions';
+import { hiddenRegions, outlinedOnly } from './regions';
 
 interface Props {
   view: OpenedView;
@@ -17,13 +17,22 @@ interface Props {
 /** What this view is, what it hides and where it is recorded. Stands beside the film. */
 export function ViewPanel({ view, item, display }: Props) {
   const { t, named, optional } = useWords();
-  const hidden = hiddenRegions(view.regions);
+  const hidden = hiddenRegions(view);
+  const outlined = outlinedOnly(view);
   const wholeBody = hidden.length === 0 && view.regions.some(({ code }) => code === 'thorax');
   return (
     <aside className="panel" aria-label={t('viewer.panel')} tabIndex={0}>
       <section>
         <h2>{t('viewer.granted')}</h2>
         <Chips items={view.regions} />
+        {outlined.length > 0 && (
+          <>
+            <h3>{t('viewer.outlineOnly')}</h3>
+            <div className="chips-outlined">
+              <Chips items={outlined} />
+            </div>
+          </>
+        )}
         <h3>{t('viewer.hidden')}</h3>
         {hidden.length > 0 && (
           <div className="chips-hidden">
@@ -108,7 +117,7 @@ function PatientIdentity({ sop }: { sop: string }) {
       <div className="identity">
         <dl className="facts">
           <Fact label={t('viewer.name')}>
-            <strong>{name}</strong>
+            <strong>{personName(name)}</strong>
           </Fact>
           <Fact label={t('viewer.sex')}>{optional(`viewer.sexes.${sex}`, sex)}</Fact>
           <Fact label={t('viewer.birth')}>{dicomDate(birth_date)}</Fact>

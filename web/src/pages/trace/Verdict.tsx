@@ -73,11 +73,11 @@ function BestView({ result }: { result: TraceResult }) {
 }
 
 function Statistics({ result }: { result: TraceResult }) {
-  const { t, language } = useWords();
+  const { t, language, duration } = useWords();
   return (
     <dl className="facts facts-row">
       {result.p_value != null && (
-        <Fact label={t('trace.pValue')} hint={t('trace.pHint')}>
+        <Fact label={t('trace.pValue')} {...(result.best ? { hint: t('trace.pHint') } : {})}>
           <Exponential value={scientific(result.p_value)} />
         </Fact>
       )}
@@ -93,7 +93,7 @@ function Statistics({ result }: { result: TraceResult }) {
       )}
       <Fact label={t('trace.traceLedger')}>{t('common.index', { index: result.ledger_index })}</Fact>
       <Fact label={t('trace.elapsed')}>
-        {t('common.seconds', { count: Number((result.elapsed_ms / 1000).toFixed(1)) })}
+        {duration(result.elapsed_ms)}
       </Fact>
     </dl>
   );
