@@ -10,12 +10,17 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
 from leadapron.deid.engine import Walk
+from leadapron.deid.graphics import clean_overlays, clear_unused_bits, has_embedded
 from leadapron.deid.kinds import unclean
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Reason, Report
@@ -70,6 +75,10 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     report.findings.extend(sweep.run())
     _mark(out, profile)
     _encode(ds, out)
+    if "PixelData" in out and has_embedded(ds):
+        clear_unused_bits(out, profile.max_pixels)
+    if profile.clean_graphics:
+        walk.notes.extend(clean_overlays(out))
     if profile.clean_pixels:
         _clean_pixels(out, profile, report)
     if profile.recipients:
@@ -178,6 +187,8 @@ def _encode(ds: Dataset, out: Dataset) -> None:
     old = getattr(ds, "file_meta", None)
     default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     syntax = old.get("TransferSyntaxUID", default) if old is not None else default
+    if syntax == DeflatedExplicitVRLittleEndian:
+        syntax = ExplicitVRLittleEndian  # few readers inflate; the content is the same
     facts = (
         DataElement(0x00020000, "UL", 0),
         DataElement(0x00020001, "OB", b"\0\1"),

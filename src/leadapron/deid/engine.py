@@ -22,7 +22,7 @@ from leadapron.deid.sweep import FREE_TEXT, TEXT, Held
 from leadapron.deid.table import Action
 from leadapron.deid.values import Element, as_bytes, dummy_item, items, texts
 from leadapron.deid.vault import ACCESSION, UID, Link, Vault
-from leadapron.model import Quarantined
+from leadapron.model import BadInput, Quarantined
 
 CONTENT_SEQUENCE = 0x0040A730
 _STANDARD_UIDS = "1.2.840.10008."
@@ -30,6 +30,7 @@ _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119})
 _ALWAYS_LEARN = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
 _LEARNABLE = TEXT | DATE_VRS
 _ELDEST = 89
+_UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(slots=True)
@@ -96,8 +97,8 @@ class Walk:
         return out
 
     def _element(self, place: Place, tag: BaseTag, element: Element) -> None:
-        if isinstance(element, RawDataElement) and element.value is None and element.length:
-            element = place.src.get_item(tag) or element  # deferred while reading
+        if isinstance(element, RawDataElement):
+            element = _whole(place.src, element)
         vr = element.VR
         private = tag.is_private
         if vr is None or (vr == "UN" and not private):
@@ -267,6 +268,20 @@ _STEPS: dict[Action, Callable[[Walk, Place, BaseTag, str, Element, Rule], None]]
     Action.CLEAN: Walk._clean,
     Action.KEEP: Walk._keep,
 }
+
+
+def _whole(src: Dataset, element: RawDataElement) -> Element:
+    """Fetch a value deferred while reading; refuse one that the file cuts off."""
+    if element.value is None and element.length:
+        return src.get_item(element.tag) or element
+    if element.length not in (_UNDEFINED, len(element.value or b"")):
+        raise BadInput(
+            f"the value at {element.tag} is cut off: {len(element.value or b'')} of"
+            f" {element.length} bytes",
+            remedy="ask the sender for the whole object",
+            code="truncated",
+        )
+    return element
 
 
 def _cap_age(element: Element, chars: CharacterSet) -> Element:

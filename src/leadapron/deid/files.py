@@ -85,7 +85,7 @@ def parse(data: bytes) -> Dataset:
         ) from error
     if not len(ds) or "SOPClassUID" not in ds:
         raise BadInput(
-            "the file holds no DICOM object", remedy="ask the sender for it", code="truncated"
+            "the file holds no DICOM object", remedy="ask the sender for it", code="no-object"
         )
     return ds
 

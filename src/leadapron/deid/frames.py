@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from leadapron.deid.codecs import decode_frames
 from leadapron.deid.detector import Gray
 from leadapron.model import BadInput
 
@@ -62,6 +63,15 @@ def decode(ds: Dataset, limit: int) -> tuple[Samples, bool]:
         return _native(ds, shape, bits), True
     try:
         return np.array(ds.pixel_array).reshape(shape), False
+    except Exception:
+        return _fallback(ds, shape), False
+
+
+def _fallback(ds: Dataset, shape: tuple[int, ...]) -> Samples:
+    try:
+        return decode_frames(ds, str(syntax(ds)), shape)
+    except BadInput:
+        raise
     except Exception as error:
         raise BadInput(
             f"the pixel data cannot be decoded: {type(error).__name__}",

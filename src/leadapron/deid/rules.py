@@ -23,6 +23,9 @@ CLASS_UIDS = (
 )
 
 
+_OVERLAY_DATA = 0x60003000
+
+
 class Rule(NamedTuple):
     """What an attribute gets: the action, the code as printed in the row, its keyword."""
 
@@ -41,6 +44,8 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     if tag & 0xFFFF == 0:
         return Rule(Action.REMOVE, "group length", "Group Length")
     row = row_for(tag)
+    if row is None and 0x6000 <= tag >> 16 <= 0x60FF:
+        row = row_for(_OVERLAY_DATA)  # an overlay's geometry goes where its bitmap goes
     keyword = dictionary_keyword(tag) if dictionary_has_tag(tag) else ""
     if keyword and keyword in profile.remove:
         return Rule(Action.REMOVE, "profile", keyword)

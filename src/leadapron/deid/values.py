@@ -58,4 +58,5 @@ def _dummy_value(element: DataElement, depth: int) -> Any:
         return Sequence([dummy_item(i, depth + 1) for i in element.value])
     if not element.value or element.VR == "CS" or element.keyword.endswith(CLASS_UIDS):
         return element.value
-    return "2.25.0" if element.VR == "UI" else dummy(element.VR)
+    single = "2.25.0" if element.VR == "UI" else dummy(element.VR)
+    return [single] * element.VM if element.VM > 1 else single
