@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leadapron import delivery as delivering
 from leadapron.app.auth import Accounts
 from leadapron.app.beside import ForwardingLedger, owner_of
+from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.deid import Profile
@@ -67,7 +68,7 @@ class Instance:
         from leadapron.anatomy import Segmenter
 
         return Protector(
-            profile=Profile.gateway(),
+            profile=replace(Profile.gateway(), recipients=(identity_certificate(self.keystore),)),
             vault=self.vault,
             segmenter=Segmenter.load(threads=self.settings.segmenter_threads),
             keys=CentrePublicKey.from_bytes(self.keystore.get(CENTRE_PUBLIC)),

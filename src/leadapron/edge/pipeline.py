@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from leadapron.anatomy import Segmenter
 from leadapron.deid import Profile, Report, Vault, deidentify
-from leadapron.model import BadInput, LeadApronError, Quarantined, RegionMap
+from leadapron.deid.files import parse
+from leadapron.model import BadInput, Quarantined, RegionMap
 from leadapron.seal import SealKeys, SealPolicy, seal
 from leadapron.seal.codec import decode_frame
 
@@ -85,37 +84,11 @@ def deidentify_film(dataset: Dataset, profile: Profile, vault: Vault) -> tuple[D
 
 
 def read_part10(data: bytes) -> Dataset:
-    """Parse a Part 10 file (PS3.10 7); BadInput names what is wrong with it."""
-    try:
-        dataset = dcmread(BytesIO(data))
-        _touch(dataset)
-    except InvalidDicomError as error:
-        raise BadInput(
-            "not a DICOM Part 10 file: the DICM prefix is missing",
-            remedy="export the film as DICOM from the modality or PACS",
-            code="not-dicom",
-        ) from error
-    except LeadApronError:
-        raise
-    except Exception as error:  # pydicom raises nearly anything on hostile bytes
-        raise BadInput(
-            f"the DICOM file cannot be parsed ({type(error).__name__}): truncated or malformed",
-            remedy="send it again from the source; check the transfer for errors",
-            code="malformed",
-        ) from error
-    return dataset
+    """Parse a Part 10 file (PS3.10 7); BadInput names what is wrong with it.
 
-
-def write_part10(dataset: Dataset) -> bytes:
-    """Encode as Part 10 with an empty preamble."""
-    dataset.preamble = b"\0" * 128
-    buffer = BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def _touch(dataset: Dataset) -> None:
-    """Parse what pydicom would parse lazily, so that errors come here."""
+    Values stay undecoded: de-identification judges character sets by the raw bytes.
+    """
+    dataset = parse(data)
     for required in ("SOPClassUID", "SOPInstanceUID"):
         if not dataset.get(required):
             raise BadInput(
@@ -131,8 +104,15 @@ def _touch(dataset: Dataset) -> None:
             "Little Endian",
             code="unknown-transfer-syntax",
         )
-    for _ in dataset.iterall():
-        pass
+    return dataset
+
+
+def write_part10(dataset: Dataset) -> bytes:
+    """Encode as Part 10 with an empty preamble."""
+    dataset.preamble = b"\0" * 128
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 from leadapron.model import BadInput, LeadApronError, StorageFailure
 
-Work = Callable[[bytes], tuple[bytes, dict[str, Any]]]
+Work = Callable[[Path, Path], dict[str, Any]]
+"""Reads the first file, writes the second atomically, returns what to report of it."""
 
 
 def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
@@ -52,16 +53,15 @@ def _one(source: Path, target: Path, work: Work, advance: Callable[[str], None])
     try:
         if source.resolve() == target.resolve():
             raise BadInput("input and output are the same file", remedy="choose another output")
-        made, report = work(_read(source))
-        write_atomically(target, made)
-        entry |= {"ok": True, "output": str(target), **report}
+        entry |= {"ok": True, "output": str(target), **work(source, target)}
     except LeadApronError as error:
         entry |= {"ok": False, "error": error.as_dict()}
     advance(source.name[:40])
     return entry
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes; BadInput names it when it can't be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydicom.uid import HTJ2KLossless
 
-from leadapron.app.cli.files import Work
+from leadapron.app.cli.files import Work, read_file, write_atomically
+from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import state_home
 from leadapron.deid import MemoryVault, Profile
+from leadapron.deid.files import deidentify_file
 from leadapron.edge import Protector, read_part10, write_part10
 from leadapron.model import BadInput, Region, RegionMap
 from leadapron.seal import CentreKeyPair, CentrePublicKey, SealPolicy, is_sealed
@@ -34,16 +37,17 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
 
     store = keystore(keys, target)
     protector = Protector(
-        profile=Profile.gateway(),
+        profile=replace(Profile.gateway(), recipients=(identity_certificate(store),)),
         vault=MemoryVault(store.create(PSEUDONYM)),
         segmenter=Segmenter.load(),
         keys=_public(store),
         policy=SealPolicy(transfer_syntax=transfer_syntax or HTJ2KLossless),
     )
 
-    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
-        made = protector.protect(read_part10(data))
-        return write_part10(made.dataset), {
+    def work(source: Path, target: Path) -> dict[str, Any]:
+        made = protector.protect(read_part10(read_file(source)))
+        write_atomically(target, write_part10(made.dataset))
+        return {
             "sop_instance": str(made.dataset.SOPInstanceUID),
             "regions": {
                 r.value: round(made.region_map.score(r), 3) for r in made.region_map.regions
@@ -59,17 +63,12 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
 
 def deidentifying(keys: Path | None, target: Path, profile: str) -> Work:
     """Return the work of `deidentify`: no network, no seal."""
-    from leadapron.edge import deidentify_film
-
     vault = MemoryVault(keystore(keys, target).create(PSEUDONYM))
     chosen = Profile.of(profile)
 
-    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
-        clean, report = deidentify_film(read_part10(data), chosen, vault)
-        return write_part10(clean), {
-            "sop_instance": str(clean.SOPInstanceUID),
-            "deid": report.as_dict(),
-        }
+    def work(source: Path, target: Path) -> dict[str, Any]:
+        report = deidentify_file(source, target, chosen, vault).report
+        return {"sop_instance": report.sop_instance, "deid": report.as_dict()}
 
     return work
 
@@ -88,13 +87,12 @@ def unsealing(keys: Path | None, target: Path, regions: str | None) -> Work:
     pair = CentreKeyPair.from_bytes(store.get(CENTRE_PRIVATE))
     wanted = None if regions is None else frozenset(_region(n) for n in regions.split(",") if n)
 
-    def work(data: bytes) -> tuple[bytes, dict[str, Any]]:
-        dataset = read_part10(data)
+    def work(source: Path, target: Path) -> dict[str, Any]:
+        dataset = read_part10(read_file(source))
         if not is_sealed(dataset):
             raise BadInput("the file is not sealed", remedy="give a file that `protect` made")
-        opened = unseal(dataset, pair, wanted)
-        shown = "all" if wanted is None else sorted(r.value for r in wanted)
-        return write_part10(opened), {"regions": shown}
+        write_atomically(target, write_part10(unseal(dataset, pair, wanted)))
+        return {"regions": "all" if wanted is None else sorted(r.value for r in wanted)}
 
     return work
 
