@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from functools import lru_cache
 
-from pydicom import Dataset
-from pydicom.dataelem import DataElement
+from pydicom import Dataset, config
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
@@ -19,12 +19,14 @@ from pydicom.uid import (
 import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
+from leadapron.deid.encode import sequence_bytes
 from leadapron.deid.engine import Walk
 from leadapron.deid.graphics import clean_overlays, clear_unused_bits, has_embedded
 from leadapron.deid.kinds import unclean
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Reason, Report
 from leadapron.deid.result import DeidResult
+from leadapron.deid.rules import rules
 from leadapron.deid.structured import clean_content
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
@@ -32,6 +34,7 @@ from leadapron.deid.values import texts
 from leadapron.deid.vault import PATIENT, Link, Vault
 from leadapron.model import LeadApronError
 
+_METHOD_CODES = BaseTag(0x00120064)
 IMPLEMENTATION_CLASS_UID = "2.25.212345018743305519620946071215230391742"
 
 
@@ -43,7 +46,7 @@ def deidentify(ds: Dataset, profile: Profile | str, vault: Vault) -> DeidResult:
     `quarantine`; only a programming error raises.
     """
     chosen = Profile.of(profile)
-    report = Report(profile=_facts(chosen), edition=EDITION)
+    report = Report(profile=dict(_facts(chosen)), edition=EDITION)
     try:
         out = _deidentify(ds, chosen, vault, report)
     except LeadApronError as error:
@@ -66,7 +69,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     pseudonym = vault.pseudonym(PATIENT, patient)
     days = vault.shift_days(patient) if profile.shift_dates else 0
     content = clean_content if profile.clean_structured_content else None
-    walk = Walk(profile, vault, sop_class, pseudonym, days, content)
+    walk = Walk(profile, vault, rules(profile, sop_class), pseudonym, days, content)
     out = walk.dataset(ds)
     sweep = Sweep(
         walk.known, walk.map_uid, lambda tag, parent: attribute_type(sop_class, parent, tag) == "1"
@@ -121,6 +124,7 @@ def _encrypt(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> Non
     report.notes.append(f"identity encrypted for {len(certificates)} recipients")
 
 
+@lru_cache(maxsize=64)
 def _facts(profile: Profile) -> dict[str, object]:
     facts = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(profile).items()}
     return {**facts, "recipients": len(profile.recipients)}
@@ -158,12 +162,23 @@ def _details(ds: Dataset, chars: CharacterSet) -> str:
 
 def _mark(out: Dataset, profile: Profile) -> None:
     """Say in the object what was done (PS3.3 C.7.1.1, C.12.1; PS3.15 E.1.1)."""
-    out.PatientIdentityRemoved = "YES"
-    out.DeidentificationMethod = f"LeadApron {leadapron.__version__}, PS3.15 {EDITION}"
-    out.DeidentificationMethodCodeSequence = [Dataset(dict(c)) for c in _codes(profile)]
     kept = profile.retain_longitudinal_full_dates
     temporal = "MODIFIED" if profile.shift_dates else "UNMODIFIED" if kept else "REMOVED"
-    out.LongitudinalTemporalInformationModified = temporal
+    method = f"LeadApron {leadapron.__version__}, PS3.15 {EDITION}"
+    for element in (
+        DataElement(0x00120062, "CS", "YES"),
+        DataElement(0x00120063, "LO", method),
+        DataElement(0x00280303, "CS", temporal),
+    ):
+        out[element.tag] = element
+    implicit, little = out.original_encoding
+    if little is False:
+        out.DeidentificationMethodCodeSequence = [Dataset(dict(c)) for c in _codes(profile)]
+        return
+    value = _encoded_codes(profile, bool(implicit))
+    out[_METHOD_CODES] = RawDataElement(
+        _METHOD_CODES, "SQ", len(value), value, 0, bool(implicit), True
+    )
 
 
 @lru_cache(maxsize=64)
@@ -181,6 +196,11 @@ def _codes(profile: Profile) -> tuple[dict[BaseTag, DataElement], ...]:
     )
 
 
+@lru_cache(maxsize=64)
+def _encoded_codes(profile: Profile, implicit: bool) -> bytes:
+    return sequence_bytes([Dataset(dict(c)) for c in _codes(profile)], implicit)
+
+
 def _encode(ds: Dataset, out: Dataset) -> None:
     """Give the copy a new file meta and the encoding of its raw elements; no preamble."""
     implicit, _ = ds.original_encoding
@@ -190,14 +210,15 @@ def _encode(ds: Dataset, out: Dataset) -> None:
     if syntax == DeflatedExplicitVRLittleEndian:
         syntax = ExplicitVRLittleEndian  # few readers inflate; the content is the same
     facts = (
-        DataElement(0x00020000, "UL", 0),
-        DataElement(0x00020001, "OB", b"\0\1"),
-        DataElement(0x00020002, "UI", str(out.get("SOPClassUID", ""))),
-        DataElement(0x00020003, "UI", str(out.get("SOPInstanceUID", ""))),
-        DataElement(0x00020010, "UI", syntax),
-        DataElement(0x00020012, "UI", IMPLEMENTATION_CLASS_UID),
-        DataElement(0x00020013, "SH", "LEADAPRON"),
+        ("UL", 0x00020000, 0),
+        ("OB", 0x00020001, b"\0\1"),
+        ("UI", 0x00020002, str(out.get("SOPClassUID", ""))),
+        ("UI", 0x00020003, str(out.get("SOPInstanceUID", ""))),
+        ("UI", 0x00020010, syntax),
+        ("UI", 0x00020012, IMPLEMENTATION_CLASS_UID),
+        ("SH", 0x00020013, "LEADAPRON"),
     )
-    meta = FileMetaDataset({e.tag: e for e in facts})
+    elements = (DataElement(t, vr, v, validation_mode=config.IGNORE) for vr, t, v in facts)
+    meta = FileMetaDataset({e.tag: e for e in elements})
     out.file_meta = meta
     out.preamble = bytes(128)

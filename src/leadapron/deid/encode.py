@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from io import BytesIO
 
 from pydicom import Dataset, dcmwrite
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from leadapron.deid.frames import syntax
@@ -40,10 +42,10 @@ def to_bytes(ds: Dataset) -> bytes:
 
 def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[str]) -> None:
     encodings = ds.get("SpecificCharacterSet", outer)
-    for tag, element in sorted(ds.items()):
-        if element.VR == "SQ":
-            _sequence(ds[tag], parts, implicit, encodings)
-        elif tag == _PIXELS or isinstance(element, RawDataElement):
+    for tag, element in sorted(ds.items(), key=_by_tag):
+        if element.VR == "SQ" and not isinstance(element, RawDataElement):
+            _sequence(element, parts, implicit, encodings)
+        elif isinstance(element, RawDataElement) or int(tag) == _PIXELS:
             _plain(parts, element, element.value or b"", implicit)
         else:
             simple = _ascii(element)
@@ -53,17 +55,28 @@ def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[
                 _plain(parts, element, simple, implicit)
 
 
-def _sequence(
-    element: DataElement, parts: list[bytes], implicit: bool, encodings: str | list[str]
-) -> None:
+def _by_tag(item: tuple[BaseTag, DataElement | RawDataElement]) -> int:
+    return int(item[0])
+
+
+def sequence_bytes(
+    items: Iterable[Dataset], implicit: bool, encodings: str | list[str] = "iso8859"
+) -> bytes:
+    """Return the items of a sequence, each with its length, in little endian."""
     inner: list[bytes] = []
-    for item in element.value:
+    for item in items:
         body: list[bytes] = []
         _dataset(item, body, implicit, encodings)
         content = b"".join(body)
         inner.append(_ITEM + struct.pack("<L", len(content)))
         inner.append(content)
-    content = b"".join(inner)
+    return b"".join(inner)
+
+
+def _sequence(
+    element: DataElement, parts: list[bytes], implicit: bool, encodings: str | list[str]
+) -> None:
+    content = sequence_bytes(element.value, implicit, encodings)
     parts.append(_header(element.tag, "SQ", len(content), implicit, endless=False))
     parts.append(content)
 

@@ -17,7 +17,7 @@ from leadapron.deid.dummies import dummy
 from leadapron.deid.known import KnownValues
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Entry
-from leadapron.deid.rules import DATE_VRS, Rule, public_vr, rule_for
+from leadapron.deid.rules import DATE_VRS, Rule, Rules, public_vr
 from leadapron.deid.sweep import FREE_TEXT, TEXT, Held
 from leadapron.deid.table import Action
 from leadapron.deid.values import Element, as_bytes, dummy_item, items, texts
@@ -30,6 +30,7 @@ _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119})
 _ALWAYS_LEARN = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
 _LEARNABLE = TEXT | DATE_VRS
 _ELDEST = 89
+_ODD_GROUP = 0x10000
 _UNDEFINED = 0xFFFFFFFF
 
 
@@ -54,7 +55,7 @@ class Walk:
 
     profile: Profile
     vault: Vault
-    sop_class: str
+    rules: Rules
     patient: str
     days: int
     content: Callable[[Walk, list[Dataset], Place], Sequence] | None = None
@@ -100,10 +101,10 @@ class Walk:
         if isinstance(element, RawDataElement):
             element = _whole(place.src, element)
         vr = element.VR
-        private = tag.is_private
+        private = tag & _ODD_GROUP
         if vr is None or (vr == "UN" and not private):
             vr = "UN" if private else public_vr(tag)
-        rule = rule_for(self.profile, self.sop_class, place.parent, int(tag), vr)
+        rule = self.rules[place.parent, int(tag), vr]
         if private:
             self._private(place, tag, element, rule)
             return
@@ -159,7 +160,7 @@ class Walk:
         if vr == "SQ":
             place.out[tag] = DataElement(tag, "SQ", self._sequence(place, tag, element))
             return
-        if tag == identity.AGE:
+        if vr == "AS" and tag == identity.AGE:
             element = _cap_age(element, place.chars)
         place.out[tag] = element
         if vr in TEXT and element.value:
@@ -185,12 +186,12 @@ class Walk:
         vr = element.VR or "UN"
         if rule.action is Action.CLEAN and safe_private.is_safe(place.src, int(tag), element):
             self._keep(place, tag, vr, element, rule)
-        elif not 0x10 <= tag.element <= 0xFF:
+        elif not 0x10 <= tag & 0xFFFF <= 0xFF:
             self._log(place, tag, rule, element, None)
 
     def _keep_creators(self, place: Place) -> None:
         """Keep the creators of the private blocks that still hold something."""
-        used = {t.group << 16 | t.element >> 8 for t in place.out if t.is_private}
+        used = {t.group << 16 | t.element >> 8 for t in place.out if t & _ODD_GROUP}
         for creator in used:
             element = DataElement(creator, "LO", safe_private.creator(place.src, creator))
             place.out[element.tag] = element

@@ -10,6 +10,8 @@ from functools import lru_cache
 from importlib.resources import files
 
 _CJK = r"\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U0003ffff"
+_NO_DIGIT = re.compile(r"\D")
+_GAPS = re.compile(r"[\W_]+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _SEPARATORS = r"[\s^,;._\-·・=、，/]{0,3}"
 _TITLES = "(?:先生|女士|小姐|同志|阿姨|老师|医生|医师|主任|教授|某某|某|氏|[*＊×○●]{1,2})"
@@ -52,6 +54,23 @@ class KnownValues:
         for value in values:
             self.names.update(part.strip() for part in value.split("=") if part.strip(" ^"))
 
+    def may_occur(self, text: str) -> bool:
+        """Return False only if no known value can be in `text`; much cheaper than `pattern`."""
+        squeezed = _squeeze(text)
+        return any(core in squeezed for core in self._cores())
+
+    def _cores(self) -> set[str]:
+        names = {t for n in self.names for s in (n, _plain(n)) for t in _GAPS.split(s)}
+        cores = {_squeeze(t) for t in names if len(t) > 1 or _IS_CJK.search(t)}
+        cores |= {c[0] for c in cores if _IS_CJK.match(c)}
+        cores |= {_squeeze(v) for v in self.ids | self.phrases}
+        for digits in (_NO_DIGIT.sub("", v)[:8] for v in self.dates):
+            year, month, day = digits[:4], digits[4:6], digits[6:]
+            cores |= {year + month + day, year[2:] + month + day}
+            cores |= {month + day + year[2:], day + month + year[2:]}
+            cores |= {month + day + year, day + month + year}
+        return {c for c in cores if c}
+
     def pattern(self) -> re.Pattern[str] | None:
         """Return one pattern for everything known, longest alternatives first."""
         parts: set[str] = set()
@@ -63,6 +82,10 @@ class KnownValues:
         if not parts:
             return None
         return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
+
+
+def _squeeze(text: str) -> str:
+    return _GAPS.sub("", text).casefold()
 
 
 def _plain(text: str) -> str:
@@ -154,7 +177,7 @@ def _phrase(value: str) -> str:
 
 def _date_forms(value: str) -> Iterable[str]:
     """Forms that the general date patterns leave alone: bare and two-digit-year dates."""
-    digits = re.sub(r"\D", "", value)[:8]
+    digits = _NO_DIGIT.sub("", value)[:8]
     if len(digits) != 8 or digits[:4] == "0000":
         return
     year, month, day = digits[:4], digits[4:6], digits[6:]

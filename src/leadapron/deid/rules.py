@@ -34,7 +34,26 @@ class Rule(NamedTuple):
     name: str
 
 
-@lru_cache(maxsize=32768)
+class Rules(dict[tuple[int, int, str], Rule]):
+    """The rules of one profile and SOP Class by (parent, tag, VR), filled as they are asked."""
+
+    def __init__(self, profile: Profile, sop_class: str) -> None:
+        """Start empty."""
+        super().__init__()
+        self._profile, self._sop_class = profile, sop_class
+
+    def __missing__(self, key: tuple[int, int, str]) -> Rule:
+        """Work the rule out once."""
+        self[key] = rule = rule_for(self._profile, self._sop_class, *key)
+        return rule
+
+
+@lru_cache(maxsize=256)
+def rules(profile: Profile, sop_class: str) -> Rules:
+    """Return the shared rules of a profile and SOP Class."""
+    return Rules(profile, sop_class)
+
+
 def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -> Rule:
     """Return the rule of an attribute; those outside the table are kept and swept.
 

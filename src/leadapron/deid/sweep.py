@@ -45,14 +45,16 @@ class Sweep:
         findings: list[tuple[str, str]] = []
         if not self.held:
             return findings
-        known = self.known.pattern_cached()
         everything = SEPARATOR.join(h.text for h in self.held)
-        wide = unicodedata.normalize("NFKC", everything)
+        wide = everything
+        if not everything.isascii():
+            wide = unicodedata.normalize("NFKC", everything)
         free = SEPARATOR.join(h.text for h in self.held if h.free)
         suspicious = (
-            (known is not None and (known.search(everything) or known.search(wide)))
+            self.known.may_occur(everything)
+            or (wide is not everything and self.known.may_occur(wide))
             or patterns.GENERIC.search(free)
-            or patterns.GENERIC.search(wide)
+            or (wide is not everything and patterns.GENERIC.search(wide))
             or any(patterns.id_cards(wide, strict=False))
             or patterns.UIDS.search(everything)
         )

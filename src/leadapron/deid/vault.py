@@ -7,6 +7,7 @@ makes the same one without asking anybody; with another key the two cannot be li
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import secrets
 import threading
@@ -104,6 +105,7 @@ class KeyedVault:
     def __init__(self, key: bytes) -> None:
         """Take the pseudonym key."""
         self._made = Pseudonymizer(key)
+        self._fingerprint_key = self._made.digest("fingerprint", "")
 
     def pseudonym(self, kind: str, original: str) -> str:
         """Return the pseudonym of a value of one kind."""
@@ -116,7 +118,7 @@ class KeyedVault:
 
     def fingerprint(self, value: bytes) -> str:
         """Return 16 hexadecimal digits of the value's keyed hash."""
-        return self._made.digest("fingerprint", value.hex())[:8].hex()
+        return hashlib.blake2b(value, digest_size=8, key=self._fingerprint_key).hexdigest()
 
     def _relinked(self, kind: str, original: str) -> str | None:
         raise NotImplementedError
