@@ -46,13 +46,17 @@ class Originals:
         self._fingerprints = fingerprints
         self._index: FilmIndex | None = None
         self._sealed: OrderedDict[str, _Sealed] = OrderedDict()
+        self._regions: dict[str, tuple[frozenset[Region], bool]] = {}
         self._lock = threading.Lock()
         self._background = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
 
     def regions(self, film: Film) -> tuple[frozenset[Region], bool]:
         """Return (regions of the film, whether it is a frontal chest film)."""
-        available = frozenset(self._load(film).manifest.regions)
-        return available, bool(available & ANATOMY)
+        known = self._regions.get(film.sha256)
+        if known is None:
+            available = frozenset(self._load(film).manifest.regions)
+            known = self._regions[film.sha256] = available, bool(available & ANATOMY)
+        return known
 
     def require_film(self, film: Film) -> None:
         """Raise Denied for what can't be marked: several frames, or colour."""

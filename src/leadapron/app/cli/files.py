@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from leadapron.model import BadInput, LeadApronError, StorageFailure
+from leadapron.model import BadInput, LeadApronError
+from leadapron.store import durable
 
 Work = Callable[[Path, Path], dict[str, Any]]
 """Reads the first file, writes the second atomically, returns what to report of it."""
@@ -69,23 +68,10 @@ def read_file(path: Path) -> bytes:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write by temporary file, fsync and rename: a reader sees all of it or nothing."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".leadapron-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StorageFailure(
-            f"cannot write {path.name} ({error.strerror})",
-            remedy="free disk space or choose another output folder",
-        ) from error
+    """Write a file (0600) that is there whole or not at all; StorageFailure names it."""
+    with durable.storage_errors(f"cannot write {path.name}"):
+        durable.make_folder(path.parent, mode=0o755)
+        durable.replace_file(path, data)
 
 
 def summary_lines(result: dict[str, Any]) -> Iterator[str]:

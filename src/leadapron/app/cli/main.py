@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from leadapron import __version__
 from leadapron.app.cli import admin
 from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
+
+if TYPE_CHECKING:
+    from leadapron.app.cli.files import Work
 
 app = typer.Typer(
     name="leadapron",
@@ -105,6 +109,19 @@ def demo(
         )
 
 
+def _files(title: str, source: Path, target: Path, make: Callable[[], Work], as_json: bool) -> None:
+    """Work through files with a bar; exit 65 when one of them failed."""
+    from leadapron.app.cli.files import pairs, run_all, summary_lines
+
+    with reporting(as_json):
+        jobs = pairs(source, target)
+        work = make()
+        with progress(title, len(jobs)) as advance:
+            result = run_all(jobs, work, advance)
+    emit(result, as_json, "\n".join(summary_lines(result)))
+    raise typer.Exit(0 if result["ok"] else 65)
+
+
 @app.command()
 def protect(
     source: Annotated[Path, typer.Argument(metavar="IN")],
@@ -116,16 +133,9 @@ def protect(
     as_json: AsJson = False,
 ) -> None:
     """De-identify and seal a file or a folder."""
-    from leadapron.app.cli.files import pairs, run_all, summary_lines
     from leadapron.app.cli.work import protecting
 
-    with reporting(as_json):
-        jobs = pairs(source, target)
-        work = protecting(keys, target, transfer_syntax)
-        with progress("protect", len(jobs)) as advance:
-            result = run_all(jobs, work, advance)
-    emit(result, as_json, "\n".join(summary_lines(result)))
-    raise typer.Exit(0 if result["ok"] else 65)
+    _files("protect", source, target, lambda: protecting(keys, target, transfer_syntax), as_json)
 
 
 @app.command()
@@ -137,16 +147,9 @@ def deidentify(
     as_json: AsJson = False,
 ) -> None:
     """De-identify a file or a folder, burned-in text masked, nothing sealed."""
-    from leadapron.app.cli.files import pairs, run_all, summary_lines
     from leadapron.app.cli.work import deidentifying
 
-    with reporting(as_json):
-        jobs = pairs(source, target)
-        work = deidentifying(keys, target, profile)
-        with progress("deidentify", len(jobs)) as advance:
-            result = run_all(jobs, work, advance)
-    emit(result, as_json, "\n".join(summary_lines(result)))
-    raise typer.Exit(0 if result["ok"] else 65)
+    _files("deidentify", source, target, lambda: deidentifying(keys, target, profile), as_json)
 
 
 @app.command()
@@ -160,16 +163,9 @@ def unseal(
     as_json: AsJson = False,
 ) -> None:
     """Open sealed files that `protect` made, wholly or by region."""
-    from leadapron.app.cli.files import pairs, run_all, summary_lines
     from leadapron.app.cli.work import unsealing
 
-    with reporting(as_json):
-        jobs = pairs(source, target)
-        work = unsealing(keys, target, regions)
-        with progress("unseal", len(jobs)) as advance:
-            result = run_all(jobs, work, advance)
-    emit(result, as_json, "\n".join(summary_lines(result)))
-    raise typer.Exit(0 if result["ok"] else 65)
+    _files("unseal", source, target, lambda: unsealing(keys, target, regions), as_json)
 
 
 @app.command()
