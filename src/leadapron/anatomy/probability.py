@@ -43,6 +43,20 @@ class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
         cut = np.ascontiguousarray(small[self._box.rows, self._box.cols])
         return np.asarray(cv2.resize(cut, (cols, rows), interpolation=cv2.INTER_LINEAR))
 
+    def shrunk(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Bring a native mask (H, W) into the network's square."""
+        rows, cols = self._box.inner
+        inner = cv2.resize(mask.astype(np.uint8), (cols, rows), interpolation=cv2.INTER_NEAREST)
+        square = np.zeros((self._box.size, self._box.size), dtype=np.bool_)
+        square[self._box.rows, self._box.cols] = inner > 0
+        return square
+
+    def grown(self, square: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Bring a map of the network's square to native size (H, W)."""
+        rows, cols = self._box.shape
+        cut = np.ascontiguousarray(square[self._box.rows, self._box.cols])
+        return np.asarray(cv2.resize(cut, (cols, rows), interpolation=cv2.INTER_LINEAR))
+
     def small(self, region: str) -> Byte:
         """Return probability times 255 in the network's own square."""
         return np.asarray(self._levels[INDEX[Region(region)]])

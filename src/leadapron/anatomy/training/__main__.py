@@ -28,7 +28,6 @@ SHIPPED = (
     Region.HEART,
     Region.RIBS,
     Region.MEDIASTINUM,
-    Region.SPINE,
     Region.THORAX,
 )
 """Channels with labels good enough to be told to others."""
@@ -48,21 +47,22 @@ def main() -> None:
     plan = _plan(options, with_ct=bool(options.ct))
     net = fit.fit(plan, learn, options.out, _say)
     _gate(options, learn, digest)
-    held = [film for film in data if film.split == "val"]
-    ship(net, plan, held, options.out / "anatomy.onnx", {"data": digest})
+    ship(net, plan, data, options.out / "anatomy.onnx", {"data": digest})
 
 
 def ship(
-    net: torch.nn.Module, plan: fit.Plan, held: list[films.Film], path: Path, card: dict[str, Any]
+    net: torch.nn.Module, plan: fit.Plan, data: list[films.Film], path: Path, card: dict[str, Any]
 ) -> None:
-    """Calibrate on the held-out films and write the graph with its card."""
+    """Calibrate on the validation films and write the graph with its card."""
 
     @torch.no_grad()
     def infer(inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return torch.sigmoid(net(torch.from_numpy(inputs[None])))[0].numpy()
 
+    held = [film for film in data if film.split == "val"]
+    real = [film for film in data if film.source in ("wingspan", "gbc100")]
+    learned, kept = ([f for f in real if f.split == part] for part in ("train", "val"))
     cuts = calibrate.thresholds(held, plan.size, infer, SHIPPED)
-    real = [film for film in held if film.source in ("wingspan", "gbc100")]
     card = {
         **card,
         "name": "anatomy",
@@ -70,7 +70,7 @@ def ship(
         "size": plan.size,
         "plan": dataclasses.asdict(plan),
         "thresholds": {str(region): cut for region, cut in cuts.items()},
-        "calibration": calibrate.margins(real, plan.size, infer, cuts),
+        "calibration": calibrate.margins(learned, kept, plan.size, infer, cuts),
         "domain_threshold": 0.5,
     }
     shape = (INPUTS, plan.size, plan.size)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from leadapron.anatomy import shape
+from leadapron.anatomy.cover import slack
 from leadapron.anatomy.labels import INDEX
 from leadapron.anatomy.training import augment
 from leadapron.anatomy.training.films import Film
@@ -18,6 +21,7 @@ from leadapron.model import Region
 
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
+SECTORS = 12
 Infer = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 Mask = npt.NDArray[np.bool_]
 
@@ -49,33 +53,91 @@ def dice(first: Mask, second: Mask) -> float:
 
 
 def margins(
-    films: Iterable[Film], size: int, infer: Infer, cuts: dict[Region, float]
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return margins in network pixels: ``cover`` or ``core``, region, rate (split conformal).
+    learned: Iterable[Film],
+    held: Iterable[Film],
+    size: int,
+    infer: Infer,
+    cuts: dict[Region, float],
+) -> dict[str, Any]:
+    """Return ``profile``, ``cover`` and ``core`` by region, in network pixels.
 
-    Only films whose labels cover the region everywhere take part.
+    The profile, how the outline errs by direction, comes from films the network learned
+    on; the factors on it from held-out ones (normalised split conformal). Only films
+    whose labels cover the region everywhere take part.
     """
-    needed: dict[str, dict[Region, list[list[float]]]] = {"cover": {}, "core": {}}
+    before, after = _examine(learned, size, infer), _examine(held, size, infer)
+    tables: dict[str, Any] = {"profile": {}, "cover": {}, "core": {}}
+    for region, cut in cuts.items():
+        profile = _profile(list(_compare(before, region, cut)))
+        rows: dict[str, list[list[float]]] = {"cover": [], "core": []}
+        for mask, truth in _compare(after, region, cut):
+            weight = slack(mask, profile)
+            rows["cover"].append(_quantiles((signed_distance(mask) / weight)[truth]))
+            rows["core"].append(_quantiles(np.where(truth, 0, depth(mask) / weight)[mask]))
+        if rows["cover"]:
+            tables["profile"][str(region)] = profile
+            tables["cover"][str(region)] = _table(rows["cover"])
+            tables["core"][str(region)] = _table(rows["core"])
+    return tables
+
+
+@dataclass
+class _Examined:
+    """What the network found on one film (uint8 levels), and what is drawn on it."""
+
+    levels: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.uint8]
+    drawn: tuple[bool, ...]
+    inside: Mask
+
+
+def _examine(films: Iterable[Film], size: int, infer: Infer) -> list[_Examined]:
+    results = []
     for film in films:
-        sample = augment.plain(film, size)
+        inside, sample = film_inside(film, size), augment.plain(film, size)
         levels = np.rint(infer(sample.inputs) * 255).astype(np.uint8)
-        inside = film_inside(film, size)
-        for region, cut in cuts.items():
-            at, level = INDEX[region], round(cut * 255)
-            truth = sample.target[at] > 0
-            if not (sample.known[at][inside] > 0).all() or not truth.any():
-                continue
-            mask = (shape.clean(region, levels[at], level) >= level) & inside
-            missed, wrong = signed_distance(mask)[truth], signed_distance(truth)[mask]
-            needed["cover"].setdefault(region, []).append(_quantiles(missed))
-            needed["core"].setdefault(region, []).append(_quantiles(wrong))
-    return {
-        kind: {str(region): _table(rows) for region, rows in regions.items()}
-        for kind, regions in needed.items()
-    }
+        drawn = tuple(bool(plane[inside].all()) for plane in sample.known)
+        results.append(_Examined(levels, sample.target, drawn, inside))
+    return results
 
 
-def _quantiles(distances: npt.NDArray[np.float32]) -> list[float]:
+def _compare(
+    examined: Iterable[_Examined], region: Region, cut: float
+) -> Iterator[tuple[Mask, Mask]]:
+    """Yield (mask found, mask drawn) of every film that has the region drawn in full."""
+    at, level = INDEX[region], round(cut * 255)
+    for film in examined:
+        truth = film.target[at] > 0
+        if film.drawn[at] and truth.any():
+            tidy = shape.clean(region, film.levels[at], level)
+            yield (tidy >= level) & film.inside, truth
+
+
+def _profile(pairs: list[tuple[Mask, Mask]]) -> list[float]:
+    """Return the root mean square error of the outline by direction, at least a pixel."""
+    errors = np.zeros((len(pairs), SECTORS))
+    for row, (mask, truth) in enumerate(pairs):
+        if not mask.any():
+            continue
+        middle = np.argwhere(mask).mean(axis=0)
+        points = np.argwhere(truth)
+        turn = np.arctan2(*(points - middle).T) / (2 * np.pi) * SECTORS
+        sector = np.round(turn).astype(int) % SECTORS
+        away = signed_distance(mask)[truth]
+        for number in range(SECTORS):
+            here = away[sector == number]
+            errors[row, number] = max(0.0, float(np.quantile(here, 0.98))) if here.size else 0.0
+    spread = np.sqrt((errors**2).mean(axis=0)) if len(pairs) else np.ones(SECTORS)
+    smooth = (np.roll(spread, 1) + 2 * spread + np.roll(spread, -1)) / 4
+    return [round(float(value), 2) for value in np.maximum(smooth, 1.0)]
+
+
+def depth(mask: Mask) -> npt.NDArray[np.float32]:
+    """Return how deep each pixel lies in the mask, in pixels; 0 outside."""
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
+
+
+def _quantiles(distances: npt.NDArray[np.floating]) -> list[float]:
     if not distances.size:
         return [0.0] * len(RATES)
     return [float(np.quantile(distances, 1 - rate)) for rate in RATES]
