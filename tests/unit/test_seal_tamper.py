@@ -70,7 +70,7 @@ def refuse(ds, *errors):
     return said
 
 
-@pytest.mark.parametrize("sealed", SEALED.values(), ids=str)
+@pytest.mark.parametrize("sealed", SEALED.values(), ids=["-".join(key) for key in SEALED])
 @pytest.mark.parametrize("element", [WRAPPED, CHECK, MANIFEST])
 @settings(max_examples=6, deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
