@@ -23,7 +23,7 @@ Float = npt.NDArray[np.float32]
 _LABEL = b"leadapron/watermark/v1"
 _GRID = 768
 _LOWEST, _HIGHEST = 16.0, 384.0
-_SLOPE = 1.5
+_SLOPE = 1.9
 _BATCH = 128
 
 
@@ -106,6 +106,19 @@ def chips(key: bytes, view_id: str, size: int, image_digest: str = "") -> Float:
     """Return the view's `size` chips, float32, each −1 or +1."""
     packed = _bits(chip_key(key, view_id, image_digest), (size + 7) // 8)
     return np.unpackbits(packed, count=size).astype(np.float32) * 2 - 1
+
+
+def nudges(key: bytes, shape: tuple[int, int], share: float) -> npt.NDArray[np.int8]:
+    """Return where an 8-bit film's rounding is put on the edge: −1, 0 or +1, int8 (H, W).
+
+    Marks of one grey level are lost when several copies are averaged and rounded again. At a
+    `share` of the pixels, the same for all views of a film, half a level is added before the
+    mark is rounded, so that the mark alone decides and an average is their majority.
+    """
+    secret = hmac.new(key, _LABEL + b"/nudges" + repr(shape).encode(), hashlib.sha256).digest()
+    noise = _bits(secret, shape[0] * shape[1]).astype(np.int16)
+    part = max(0, round(share * 128))
+    return ((noise < part).astype(np.int8) - (noise >= 256 - part).astype(np.int8)).reshape(shape)
 
 
 def correlate(

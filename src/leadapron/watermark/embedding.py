@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadapron.model import BadInput
-from leadapron.watermark.chips import Band, Float, band, chips
+from leadapron.watermark.chips import Band, Float, band, chips, nudges
 from leadapron.watermark.masking import perceptual_mask
 
 Frame = npt.NDArray[Any]
@@ -19,6 +19,9 @@ Mask = npt.NDArray[np.bool_]
 
 CREST = 25 / 4095
 """Largest change of one pixel at 56 dB, as a share of full scale."""
+NUDGED_BITS = 8
+NUDGED_SHARE = 0.0625
+"""Films of so few bits have so many pixels nudged; see `chips.nudges`."""
 _SMALLEST = 64
 _SAMPLE = 120_000
 
@@ -91,7 +94,12 @@ def embed(
     target = full / 10 ** (psnr_db / 20)
     crest = max(1.0, float(int(full * CREST * 10 ** ((56 - psnr_db) / 20))))
     count = mark.size if granted is None else int(np.count_nonzero(granted))
-    change = _scaled(mark, target**2 * count, crest)
+    edge = None
+    if bits_stored <= NUDGED_BITS:
+        share = min(NUDGED_SHARE, target**2)
+        edge = nudges(key, (frame.shape[0], frame.shape[1]), share).astype(np.float32)
+        edge *= 0.499
+    change = _scaled(mark, edge, target**2 * count, crest)
     marked = np.clip(frame.astype(np.float32) + change, 0, full)
     return marked.astype(frame.dtype)
 
@@ -109,35 +117,38 @@ def _mark(frame: Frame, key: bytes, view_id: str, image_digest: str) -> Float:
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _scaled(mark: Float, energy: float, crest: float) -> Float:
+def _scaled(mark: Float, edge: Float | None, energy: float, crest: float) -> Float:
     """Return `mark` scaled and rounded to whole grey levels with at most `energy`.
 
     Rounding is part of the strength: a weak mark on an 8-bit film is a few pixels of ±1, so
     the gain is searched on the rounded values.
     """
-    gain = _gain(mark, energy, crest)
-    change = _rounded(mark, gain, crest)
-    while float(np.vdot(change, change)) > energy and gain > 0:
+    gain = _gain(mark, edge, energy, crest)
+    change = _rounded(mark, edge, gain, crest)
+    while float(np.vdot(change, change)) > energy and gain > 1e-9:
         gain *= 0.9985
-        change = _rounded(mark, gain, crest)
+        change = _rounded(mark, edge, gain, crest)
     return change
 
 
-def _rounded(mark: Float, gain: float, crest: float) -> Float:
+def _rounded(mark: Float, edge: Float | None, gain: float, crest: float) -> Float:
     scaled = mark * np.float32(gain)
+    if edge is not None:
+        scaled += edge * (mark != 0)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, -crest, crest, out=scaled)
 
 
-def _gain(mark: Float, energy: float, crest: float) -> float:
+def _gain(mark: Float, edge: Float | None, energy: float, crest: float) -> float:
     """Return by bisection, on a sample of pixels, the gain that spends `energy`."""
     step = max(1, int(np.sqrt(mark.size / _SAMPLE)))
     sample = np.ascontiguousarray(mark[::step, ::step])
+    part = None if edge is None else np.ascontiguousarray(edge[::step, ::step])
     share = energy * sample.size / mark.size
     low, high = 0.0, 4 * np.sqrt(energy / max(float(np.vdot(mark, mark)), 1e-12)) + 1.0
     for _ in range(26):
         middle = (low + high) / 2
-        trial = _rounded(sample, middle, crest)
+        trial = _rounded(sample, part, middle, crest)
         if float(np.vdot(trial, trial)) <= share:
             low = middle
         else:

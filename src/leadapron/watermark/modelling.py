@@ -17,7 +17,8 @@ from leadapron.watermark.geometry import Geometry
 Float = npt.NDArray[np.float32]
 
 _BINS = 512
-_BLURS = (0.0, 0.45, 0.75, 1.2, 2.0)
+_SHARP_BLURS = (0.0, 0.7, 1.4, 2.8)
+_REDUCED_BLURS = (0.3, 0.5, 0.8, 1.6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Film:
         if factor < 1:
             size = (round(frame.shape[1] * factor), round(frame.shape[0] * factor))
             small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-        low, high = np.percentile(small[::3, ::3], (0.02, 99.98))
+        low, high = np.percentile(small[::3, ::3], (0.003, 99.997))
         span = max(float(high - low), 1e-6)
         tone = np.clip((small - low) * ((_BINS - 1) / span), 0, _BINS - 1)
         scale = (small.shape[1] / frame.shape[1], small.shape[0] / frame.shape[0])
@@ -125,15 +126,39 @@ class Prediction:
         expected: predicted grey values, float32 (rows, columns) of the copy.
         slope: grey values per tone bin of the film at each pixel, float32.
         weight: 0 to 1; 0 outside the film.
+        blurs: (sigma in copy pixels, share) of the Gaussians that mimic the copy's sampling.
     """
 
     expected: Float
     slope: Float
     weight: Float
+    blurs: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+
+    def carried(self, field: Float, geometry: Geometry, film_shape: tuple[int, int]) -> Float:
+        """Return what a small change of the film's tone does to the copy, grey values.
+
+        Args:
+            field: the change, on a grid of any size over the whole film.
+            film_shape: (rows, columns) of the film.
+        """
+        scale = (field.shape[1] / film_shape[1], field.shape[0] / film_shape[0])
+        maps = geometry.film_maps(scale)
+        step = geometry.film_pixels_per_pixel() * float(np.mean(scale))
+        total = np.zeros(geometry.shape, np.float32)
+        for sigma, share in self.blurs:
+            total += share * sample(blurred(field, sigma * step), maps)
+        return np.asarray(total * self.slope, np.float32)
 
 
-def predict(film: Film, copy: Float, geometry: Geometry, rounds: int = 2) -> Prediction:
-    """Fit tone curve and blur, and return the prediction of `copy` (rows, columns)."""
+def predict(
+    film: Film, copy: Float, geometry: Geometry, rounds: int = 2, sharp: bool = False
+) -> Prediction:
+    """Fit tone curve and blur, and return the prediction of `copy` (rows, columns).
+
+    Args:
+        rounds: how often outliers are weighed anew.
+        sharp: assume that the copy was not filtered; only the tone curve is fitted.
+    """
     maps = geometry.film_maps(film.scale)
     step = geometry.film_pixels_per_pixel() * float(np.mean(film.scale))
     weight = inside(maps, film.tone.shape, 1.0 + step).astype(np.float32)
@@ -145,13 +170,15 @@ def predict(film: Film, copy: Float, geometry: Geometry, rounds: int = 2) -> Pre
         curve = tone_curve(flat, copy, robust)
         expected, _ = apply_curve(np.clip(flat, 0, _BINS - 1), curve)
         robust = weight * _trust(copy - expected, weight)
+    if sharp:
+        expected, slope = apply_curve(np.clip(flat, 0, _BINS - 1), curve)
+        return Prediction(expected, slope, weight, ((base_blur / step, 1.0),))
     toned, slopes = apply_curve(film.tone, curve)
-    layers = [
-        sample(blurred(toned, sigma * step), maps) for sigma in _BLURS if step <= 1.2 or sigma
-    ]
-    expected = _mixed(layers, copy, robust)
+    sigmas = _SHARP_BLURS if step <= 1.2 else _REDUCED_BLURS
+    layers = [sample(blurred(toned, sigma * step), maps) for sigma in sigmas]
+    expected, shares = _mixed(layers, copy, robust)
     slope = sample(blurred(slopes, max(base_blur, 0.5)), maps)
-    return Prediction(expected, slope, weight)
+    return Prediction(expected, slope, weight, tuple(zip(sigmas, shares, strict=True)))
 
 
 def shown(flat: Float, copy: Float, weight: Float) -> Float:
@@ -183,17 +210,21 @@ def _trust(error: Float, weight: Float) -> Float:
     return (1 / (1 + (error / (2.5 * spread)) ** 2)).astype(np.float32)
 
 
-def _mixed(layers: list[Float], copy: Float, weight: Float) -> Float:
-    """Return the least-squares mixture of blurs of the film: any mild symmetric filter."""
+def _mixed(layers: list[Float], copy: Float, weight: Float) -> tuple[Float, list[float]]:
+    """Return the least-squares mixture of blurs of the film: any mild symmetric filter.
+
+    Also returns each blur's share, which sum to the mixture's contrast.
+    """
     stride = max(1, int(np.sqrt(copy.size / 150_000)))
     root = np.sqrt(weight[::stride, ::stride]).ravel()
     columns = [layers[0], *(layer - layers[0] for layer in layers[1:])]
     design = np.stack([c[::stride, ::stride].ravel() * root for c in columns] + [root], axis=1)
     target = copy[::stride, ::stride].ravel() * root
     square = design.T @ design
-    ridge = np.diag(np.diag(square)) * 1e-6 + np.eye(len(square)) * 1e-3
+    ridge = np.diag(np.diag(square)) * 1e-4 + np.eye(len(square)) * 1e-3
     mix = np.linalg.solve(square + ridge, design.T @ target).astype(np.float32)
     result = np.full_like(copy, mix[-1])
     for share, column in zip(mix, columns, strict=False):
         result += share * column
-    return result
+    others = [float(share) for share in mix[1:-1]]
+    return result, [float(mix[0]) - sum(others), *others]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +32,26 @@ class Residual:
     """What the prediction leaves.
 
     Attributes:
-        score: derivative of the log-likelihood of the copy by the film's tone, float32
-            (rows, columns) of the copy.
-        error: the raw difference, grey values.
-        spread: its local standard deviation.
+        error: copy minus prediction after the local fit, grey values, float32.
+        expected: the prediction after the local fit, grey values.
         gain: local contrast of the copy against the prediction (0 where the copy is a fill).
+        spread: local standard deviation of the error.
+        window: sigma of the local fit, pixels of the copy.
     """
 
-    score: Float
     error: Float
-    spread: Float
+    expected: Float
     gain: Float
+    spread: Float
+    window: float
+
+    def score(self) -> Float:
+        """Return the derivative of the log-likelihood by the copy's grey values."""
+        return np.clip(self.error / self.spread, -2.5, 2.5) / self.spread
+
+    def response(self, signal: Float) -> Float:
+        """Return the score that a change `signal` of the copy would add."""
+        return (signal - blurred(signal, self.window)) / self.spread**2
 
 
 def residual(copy: Float, prediction: Prediction, window: float) -> Residual:
@@ -62,39 +72,70 @@ def residual(copy: Float, prediction: Prediction, window: float) -> Residual:
     narrow = max(3.0, window / 4)
     power = blurred(error * error, narrow) / (blurred(weight, narrow) + 1e-6)
     spread: Float = np.sqrt(power + np.float32(0.08))
-    bounded = np.clip(error / spread, -2.5, 2.5)
-    score = bounded / spread * gain * prediction.slope * weight
-    return Residual(score.astype(np.float32), error, spread, gain)
+    return Residual(error, mean_y + gain * p, gain, spread, window)
 
 
-def measure(score: Float, geometry: Geometry, band: Band, mask: Float) -> Float:
-    """Return the whitened measurement of every chip, float32 (n,).
+@dataclass(frozen=True, eq=False)
+class Meter:
+    """Measures the chips of one film in one working copy.
 
-    Args:
-        score: (rows, columns) on the copy.
+    Attributes:
+        band: the film's cosines.
         mask: perceptual mask on the mark grid.
+        geometry: of the copy.
+        prediction: of the copy.
     """
-    import cv2
 
-    pixels = geometry.film_pixels_per_pixel()
-    cell = max(band.shape) / max(band.grid)
-    ratio = cell / pixels
-    smooth = blurred(score, 0.4 * ratio) if ratio > 1.2 else score
-    x, y = geometry.copy_maps(band.grid, band.shape)
-    on_grid = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return whitened(band.project(np.asarray(on_grid, np.float32) * mask), band)
+    band: Band
+    mask: Float
+    geometry: Geometry
+    prediction: Prediction
+
+    def signal(self) -> Float:
+        """Return what a public test mark does to the copy, grey values at unit strength."""
+        field = self.band.field(_test_chips(self.band.size)) * self.mask
+        return self.prediction.carried(field, self.geometry, self.band.shape)
+
+    def measure(self, score: Float, response: Float, gain: Float) -> Float:
+        """Return the measurement of every chip, float32 (n,): the matched filter.
+
+        Args:
+            score: derivative of the log-likelihood by the copy's grey values.
+            response: the score that the test mark would add; tells which cosines the copy
+                still carries.
+            gain: local contrast of the copy.
+        """
+        weight = gain * self.prediction.slope * self.prediction.weight
+        found = self._project(score * weight)
+        would = self._project(response * weight) * _test_chips(self.band.size)
+        rings = np.minimum(
+            (_RINGS * (self.band.frequency / self.band.frequency.max()) ** 0.7).astype(np.int64),
+            _RINGS - 1,
+        )
+        count = np.maximum(np.bincount(rings, minlength=_RINGS), 1)
+        power = np.bincount(rings, found.astype(np.float64) ** 2, _RINGS) / count
+        passed = np.bincount(rings, would / self.band.amplitude, _RINGS) / count
+        passed = np.maximum(passed, 0)
+        filtered = (passed / (power + 1e-6 * power.max() + 1e-30))[rings]
+        typical = np.sqrt(power)[rings]
+        bounded = np.clip(found, -4 * typical, 4 * typical)
+        return np.asarray(bounded * self.band.amplitude * filtered, np.float32)
+
+    def _project(self, score: Float) -> Float:
+        """Return the cosine coefficients of a picture on the copy, laid on the mark grid."""
+        import cv2
+
+        ratio = max(self.band.shape) / max(self.band.grid) / self.geometry.film_pixels_per_pixel()
+        smooth = blurred(score, 0.4 * ratio) if ratio > 1.2 else score
+        x, y = self.geometry.copy_maps(self.band.grid, self.band.shape)
+        on_grid = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return self.band.project(np.asarray(on_grid, np.float32) * self.mask)
 
 
-def whitened(projected: Float, band: Band) -> Float:
-    """Return the matched filter's measurement: amplitude over noise power, ring by ring."""
-    rings = np.minimum(
-        (_RINGS * (band.frequency / band.frequency.max()) ** 0.7).astype(np.int64), _RINGS - 1
-    )
-    power = np.bincount(rings, projected.astype(np.float64) ** 2, _RINGS)
-    count = np.maximum(np.bincount(rings, minlength=_RINGS), 1)
-    typical = np.sqrt(power / count) + 1e-12
-    bounded = np.clip(projected, -4 * typical[rings], 4 * typical[rings])
-    return (bounded * band.amplitude / (typical[rings] ** 2)).astype(np.float32)
+@lru_cache(maxsize=8)
+def _test_chips(size: int) -> Float:
+    """Return fixed, public chips that belong to no view."""
+    return np.random.default_rng(2026).choice(np.array([-1, 1], np.float32), size)
 
 
 def z_scores(

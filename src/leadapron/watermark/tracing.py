@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from leadapron.model import BadInput
-from leadapron.watermark.chips import Band, band
+from leadapron.watermark.chips import Band, band, nudges
+from leadapron.watermark.embedding import NUDGED_BITS, NUDGED_SHARE
 from leadapron.watermark.geometry import Geometry, scaling, shifting
 from leadapron.watermark.masking import perceptual_mask
 from leadapron.watermark.modelling import Film, Prediction, inside, predict
 from leadapron.watermark.overlay import grey
+from leadapron.watermark.quantisation import Quantised, detect, score, unrounded
 from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
 from leadapron.watermark.refining import misfit, refine, snapped
 from leadapron.watermark.registration import Features, Registration, align, features
-from leadapron.watermark.scoring import measure, residual, z_scores
+from leadapron.watermark.scoring import Meter, residual, z_scores
 
 Float = npt.NDArray[np.float32]
 Picture = npt.NDArray[Any]
@@ -64,13 +66,14 @@ def trace(
     views = list(dict.fromkeys(view_ids))
     _check(original, leaked, key)
     copy = grey(leaked)
-    known = _known(original)
+    known = _known(original, key)
     placed = register(known, copy)
     if placed is None or not views:
         return _unplaced(views, placed)
-    measured, placed = _measurements(known, copy, placed)
+    measured, names = _measurements(known, copy, placed)
     tried = len(views) * measured.shape[1] * max(1, films_tried)
-    scores = z_scores(key, views, measured, image_digest).max(axis=1)
+    every = z_scores(key, views, measured, image_digest)
+    scores = every.max(axis=1)
     decoys = _decoys(key, measured, image_digest)
     calibrated = _DECOY_SD[0] <= decoys["sd"] <= _DECOY_SD[1]
     candidates = _ranked(views, scores, tried, calibrated)
@@ -84,7 +87,11 @@ def trace(
         verdict="accuse" if best.accused else "inconclusive",
         hypotheses=measured.shape[1] * max(1, films_tried),
         decoys=decoys,
-        settings=_settings(placed, known),
+        settings={
+            **_settings(placed, known),
+            "hypotheses": names,
+            "zs": every[int(np.argmax(scores))].round(1).tolist(),
+        },
     )
 
 
@@ -107,6 +114,18 @@ class Placed:
     geometry: Geometry
     registration: Registration
 
+    def at(self, top: int, left: int, shape: tuple[int, int]) -> Geometry:
+        """Return the geometry of a window of the copy at its own resolution."""
+        whole = np.linalg.inv(self.registration.homography)
+        plain = Geometry(np.asarray(whole, np.float64), shape).cropped(top, left, shape)
+        if self.registration.flow is None or self.registration.window is None:
+            return plain
+        first, start, bottom, right = self.registration.window
+        full = self.geometry.resized((bottom - first, right - start)).displacement()
+        below, beside = top - first, left - start
+        cut = full[below : below + shape[0], beside : beside + shape[1]]
+        return replace(plain, bend=np.ascontiguousarray(cut))
+
 
 class _Held:
     """A frame as a hashable argument: equal if its content is."""
@@ -127,20 +146,24 @@ class _Held:
 
 
 @lru_cache(maxsize=4)
-def _known_of(held: _Held) -> KnownFilm:
+def _known_of(held: _Held, key: bytes) -> KnownFilm:
     frame = held.frame
+    usual = frame.astype(np.float32)
+    if int(frame.max()) < 2**NUDGED_BITS:
+        # Half of all views have the nudged pixels changed: that is what a copy looks like.
+        usual += 0.5 * nudges(key, (frame.shape[0], frame.shape[1]), NUDGED_SHARE)
     plan = band((frame.shape[0], frame.shape[1]))
     return KnownFilm(
         frame,
         features(frame),
-        Film.prepare(frame, _DENSITY),
+        Film.prepare(usual, _DENSITY),
         plan,
         perceptual_mask(frame, plan.grid),
     )
 
 
-def _known(frame: Picture) -> KnownFilm:
-    return _known_of(_Held(frame))
+def _known(frame: Picture, key: bytes) -> KnownFilm:
+    return _known_of(_Held(frame), key)
 
 
 def register(known: KnownFilm, copy: Float) -> Placed | None:
@@ -222,21 +245,46 @@ def _coverage(geometry: Geometry, known: KnownFilm) -> float:
     return float(np.mean(inside((x, y), geometry.shape, 0)))
 
 
-def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float, Placed]:
-    """Return one column of measurements for each hypothesis about the leak, float32 (n, m)."""
-    del copy
+def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float, list[str]]:
+    """Return a column of measurements (n, m), float32, and a name, for each hypothesis."""
     prediction = predict(known.film, placed.copy, placed.geometry)
     extent = max(known.frame.shape) / placed.geometry.film_pixels_per_pixel()
-    columns = [
-        measure(
-            residual(placed.copy, prediction, share * extent).score,
-            placed.geometry,
-            known.band,
-            known.mask,
-        )
-        for share in _LOCAL
-    ]
-    return np.stack(columns, axis=1), placed
+    meter = Meter(known.band, known.mask, placed.geometry, prediction)
+    signal = meter.signal()
+    columns, names = [], []
+    for share in _LOCAL:
+        found = residual(placed.copy, prediction, share * extent)
+        columns.append(meter.measure(found.score(), found.response(signal), found.gain))
+        names.append(f"local {share:g}")
+    quantised = detect(copy)
+    if quantised is not None:
+        for sharp in (False, True):
+            columns.append(_through_jpeg(known, copy, placed, quantised, sharp))
+            names.append(f"jpeg {quantised.quality}" + (" unfiltered" if sharp else ""))
+    return np.stack(columns, axis=1), names
+
+
+def _through_jpeg(
+    known: KnownFilm, copy: Float, placed: Placed, quantised: Quantised, sharp: bool
+) -> Float:
+    """Return the measurement through the quantisation of the copy's own pixels."""
+    found = placed.registration
+    top, left, bottom, right = found.window or (0, 0, *copy.shape)
+    top += (quantised.top - top) % 8
+    left += (quantised.left - left) % 8
+    shape = ((bottom - top) // 8 * 8, (right - left) // 8 * 8)
+    whole = np.ascontiguousarray(copy[top : top + shape[0], left : left + shape[1]])
+    geometry = placed.at(top, left, shape)
+    window = _LOCAL[0] * max(known.frame.shape) / geometry.film_pixels_per_pixel()
+    before = whole
+    for again in range(2):
+        prediction = predict(known.film, before, geometry, sharp=sharp)
+        fitted = residual(before, prediction, window)
+        if again == 0:
+            before = unrounded(whole, fitted.expected, quantised)
+    meter = Meter(known.band, known.mask, geometry, prediction)
+    slope, response = score(whole, fitted.expected, meter.signal(), quantised)
+    return meter.measure(slope, response, fitted.gain)
 
 
 def _decoys(key: bytes, measured: Float, image_digest: str) -> dict[str, float]:
