@@ -106,7 +106,6 @@ def _open(ds: Dataset, private_key: RSAPrivateKey) -> Dataset:
 
 def _lost(clean: Dataset, original: Dataset) -> Dataset:
     lost = Dataset()
-    lost.is_implicit_VR, lost.is_little_endian = False, True
     for element in original:
         if element.tag in _ENCODED_HERE or element.tag.group in (0x0002, 0x7FE0):
             continue
