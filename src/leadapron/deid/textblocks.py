@@ -7,6 +7,7 @@ import unicodedata
 from functools import reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from leadapron.deid.detector import Gray, TextBox, read_text
 
@@ -14,6 +15,7 @@ SURE = 0.65
 WIDE = 3
 READ = 0.5
 PARAGRAPH = 3
+INK_LEAST, INK_MOST, DENSE = 0.04, 0.7, 0.5
 
 _WORDS = (
     "L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD "
@@ -42,7 +44,8 @@ def regions(gray: Gray, lines: list[TextBox], allowed: frozenset[str]) -> list[T
     kept = []
     for block in _blocks(lines):
         if not _harmless(gray, block, marks):
-            kept.append(_frame(block, (gray.shape[0], gray.shape[1])))
+            seen = [_follow(gray, line) for line in block]
+            kept.append(_frame(seen, (gray.shape[0], gray.shape[1])))
     return _merge(kept)
 
 
@@ -70,6 +73,38 @@ def _blocks(lines: list[TextBox]) -> list[list[TextBox]]:
         blocks = [b for b in blocks if b not in near]
         blocks.append([line, *(other for b in near for other in b)])
     return blocks
+
+
+def _follow(gray: Gray, line: TextBox) -> TextBox:
+    """Follow a horizontal line to where its ink ends, also where the ground hides it.
+
+    Burned-in letters have one exact value, black or white. Columns that hold some of it, but are
+    not made of it, go on with the line; a gap wider than the letters are high ends it.
+    """
+    if line.x1 - line.x0 < line.y1 - line.y0:
+        return line
+    band = gray[line.y0 : line.y1]
+    left, right = line.x0, line.x1
+    for ink in (0, 255):
+        share = (band == ink).mean(axis=0)
+        if not INK_LEAST < float(share[line.x0 : line.x1].mean()) < INK_MOST:
+            continue
+        hits = (share > INK_LEAST) & (share < INK_MOST)
+        reach, gap = line.x1 - line.x0, line.height
+        right = max(right, line.x1 + _run(hits[line.x1 : line.x1 + reach], gap))
+        left = min(left, line.x0 - _run(hits[max(0, line.x0 - reach) : line.x0][::-1], gap))
+    return line._replace(x0=left, x1=right)
+
+
+def _run(hits: npt.NDArray[np.bool_], gap: int) -> int:
+    """Return how far a run of mostly set columns reaches before a gap wider than `gap`."""
+    places = np.flatnonzero(hits)
+    if not places.size or places[0] > gap:
+        return 0
+    breaks = np.flatnonzero(np.diff(places) > gap)
+    end = int(places[breaks[0]] if breaks.size else places[-1]) + 1
+    dense = float(hits[:end].mean()) > DENSE
+    return end if dense else 0
 
 
 def _near(a: TextBox, b: TextBox) -> bool:
