@@ -185,7 +185,7 @@ def test_one_time_link_signs_in_once(open_console, browser, running_instance):
     link = running_instance.links["radiologist"]
     page = browser.new_context().new_page()
     page.goto(link)
-    expect(page.get_by_role("heading", level=1)).to_have_text("阅片任务")
+    expect(page.get_by_role("heading", level=1)).to_have_text("阅片列表")
     assert "link=" not in page.url
     page.context.close()
 
@@ -307,7 +307,7 @@ def test_a_dropped_copy_is_traced_and_its_case_runs(open_console, running_instan
     page = console.page
     console.show("trace")
     page.locator("input[type=file]").set_input_files(running_instance.leaked_jpeg)
-    page.get_by_label("溯源目的").fill("端到端测试")
+    page.get_by_label("溯源用途").fill("端到端测试")
     page.get_by_role("button", name="开始溯源").click()
     verdict = page.locator(".verdict")
     verdict.wait_for(timeout=120_000)

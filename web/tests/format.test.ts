@@ -5,6 +5,7 @@ import {
   coarseSpan,
   dateTime,
   dicomDate,
+  dueTime,
   personName,
   scientific,
   shorten,
@@ -21,6 +22,14 @@ describe('dateTime', () => {
   it('shows a dash for nothing and for nonsense', () => {
     expect(dateTime(null)).toBe('–');
     expect(dateTime('soon')).toBe('–');
+  });
+});
+
+describe('dueTime', () => {
+  it('names the day only when it is another one', () => {
+    const now = new Date(2026, 10, 23, 21, 30).getTime();
+    expect(dueTime(new Date(2026, 10, 23, 23, 30).toISOString(), now)).toBe('23:30');
+    expect(dueTime(new Date(2026, 11, 23, 21, 30).toISOString(), now)).toBe('2026-12-23 21:30');
   });
 });
 

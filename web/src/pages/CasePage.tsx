@@ -2,7 +2,7 @@ import { api } from '../api/client';
 import type { Case, CaseStep } from '../api/types';
 import { href } from '../app/route';
 import { CaseClock, useNow } from '../ui/CaseClock';
-import { clockTime, dateTime } from '../ui/format';
+import { dateTime, dueTime } from '../ui/format';
 import { Icon } from '../ui/Icon';
 import { Badge, Code, Fact, PageHead } from '../ui/parts';
 import { useWords } from '../ui/useWords';
@@ -78,7 +78,8 @@ export function stepState(step: CaseStep, now: number): 'done' | 'late' | 'waiti
 
 function Step({ step, closed }: { step: CaseStep; closed: boolean }) {
   const { t, named } = useWords();
-  const state = stepState(step, useNow());
+  const now = useNow();
+  const state = stepState(step, now);
   return (
     <li className="step" data-state={state}>
       <span className="step-mark">
@@ -90,7 +91,7 @@ function Step({ step, closed }: { step: CaseStep; closed: boolean }) {
         <small className="muted">
           {step.done_at
             ? t('cases.done', { time: dateTime(step.done_at) })
-            : t('cases.dueAt', { time: clockTime(step.due_at) })}
+            : t('cases.dueAt', { time: dueTime(step.due_at, now) })}
         </small>
       </div>
       {state === 'late' && !closed && <Badge tone="danger">{t('cases.late')}</Badge>}

@@ -168,7 +168,9 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
           {Object.entries(entry.summary).map(([key, value]) => (
             <div key={key}>
               <dt>{optional(`field.${key}`, key)}</dt>
-              <dd title={plain(value)}>{shorten(plain(value), 24, 8)}</dd>
+              <dd title={plain(value)}>
+                {optional(`value.${plain(value)}`, shorten(plain(value), 24, 8))}
+              </dd>
             </div>
           ))}
         </dl>

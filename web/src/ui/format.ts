@@ -12,9 +12,12 @@ export function dateTime(iso: string | null | undefined, milliseconds = false): 
   return milliseconds ? `${day} ${time}.${pad(at.getMilliseconds(), 3)}` : `${day} ${time}`;
 }
 
-export function clockTime(iso: string): string {
-  const at = new Date(iso);
-  return `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+/** A deadline: the time alone when it is today, the date with it otherwise. */
+export function dueTime(iso: string, now: number): string {
+  const whole = dateTime(iso).slice(0, -3);
+  return whole.slice(0, 10) === dateTime(new Date(now).toISOString()).slice(0, 10)
+    ? whole.slice(11)
+    : whole;
 }
 
 /** `1:32:07` for a span in milliseconds; the sign is the caller's business. */
