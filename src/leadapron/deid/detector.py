@@ -23,13 +23,17 @@ TALLEST = 0.16
 
 
 class TextBox(NamedTuple):
-    """A detected line of text: half-open pixel box and the detector's score 0..1."""
+    """A detected line of text: half-open pixel box and the detector's score 0..1.
+
+    `line` is the height of the lines in a box of several; 0 in a box of one.
+    """
 
     x0: int
     y0: int
     x1: int
     y1: int
     score: float
+    line: int = 0
 
     @property
     def height(self) -> int:

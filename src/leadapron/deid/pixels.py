@@ -27,7 +27,7 @@ NO_PICTURE = frozenset(
 ROUNDS = 3
 MARGIN = 48
 CERTAIN = 0.6
-LONGEST_AGAIN, FAINT_GAIN = 640, 3.0
+LONGEST_AGAIN, FAINT_GAIN, EASY_HEIGHT = 640, 3.0, 26
 
 
 class Patch(NamedTuple):
@@ -106,14 +106,17 @@ def _read_again(
         aside = max(MARGIN, (region.x1 - region.x0) * 3 // 4)
         x0, y0 = max(0, region.x0 - aside), max(0, region.y0 - MARGIN)
         window = gray[y0 : region.y1 + MARGIN, x0 : region.x1 + aside]
-        size = min(LONGEST_AGAIN, int(max(window.shape) * 1.5))
+        scale = min(2.0, EASY_HEIGHT / max(region.line, 1))
+        size = min(LONGEST_AGAIN, int(max(window.shape) * scale))
         for line in regions(window, find_text(window, size, FAINT_GAIN), allowed):
             text, confidence = read_text(window, line)
             readable = len(fold(text)) > 1 and confidence >= CERTAIN
             inside = _already(line, region, x0, y0)
             if not inside and (readable or not sure):
                 found.append(
-                    TextBox(line.x0 + x0, line.y0 + y0, line.x1 + x0, line.y1 + y0, line.score)
+                    line._replace(
+                        x0=line.x0 + x0, y0=line.y0 + y0, x1=line.x1 + x0, y1=line.y1 + y0
+                    )
                 )
     return found
 

@@ -125,6 +125,7 @@ def _frame(block: list[TextBox], shape: tuple[int, int]) -> TextBox:
         min(shape[1], max(line.x1 for line in block) + side),
         min(shape[0], max(line.y1 for line in block) + above),
         max(line.score for line in block),
+        round(size),
     )
 
 
@@ -149,4 +150,5 @@ def _union(a: TextBox, b: TextBox) -> TextBox:
         max(a.x1, b.x1),
         max(a.y1, b.y1),
         max(a.score, b.score),
+        min(a.line, b.line),
     )
