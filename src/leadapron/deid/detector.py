@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float32]
 LONG_SIDE = 960
 MAX_UPSCALE = 2.5
 DETAIL_SIGMA = 9.0
+STRONG, QUIET, FAINT = 24.0, 4.0, 4.0
 INK, SCORE = 0.2, 0.4
 UNCLIP = 1.8
 TALLEST = 0.16
@@ -74,13 +75,27 @@ def _normalise(gray: Gray) -> Floats:
 def detail(gray: Gray, gain: float = 1.0) -> Gray:
     """Return only what is sharp: a smooth film otherwise lights up as one great text.
 
-    `gain` above 1 lifts faint strokes, such as black letters on a nearly black ground.
+    Faint strokes, such as black letters on a nearly black ground, are lifted up to FAINT times
+    where nothing stronger is near; `gain` lifts everything.
     """
     import cv2
 
     picture = gray.astype(np.float32)
-    coarse = cv2.GaussianBlur(picture, (0, 0), DETAIL_SIGMA)
-    return np.clip(gain * (picture - coarse) + 128, 0, 255).astype(np.uint8)
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), DETAIL_SIGMA)
+    strength = np.sqrt(_wide_mean(fine * fine))
+    lift = np.clip(STRONG / (strength + QUIET), 1.0, FAINT) * gain
+    return np.clip(fine * lift + 128, 0, 255).astype(np.uint8)
+
+
+def _wide_mean(values: Floats) -> Floats:
+    """Return a mean over twice DETAIL_SIGMA, worked out on a quarter of the picture's side."""
+    import cv2
+
+    rows, columns = values.shape
+    small = (max(1, columns // 4), max(1, rows // 4))
+    coarse = cv2.resize(values, small, interpolation=cv2.INTER_AREA)
+    coarse = cv2.GaussianBlur(coarse, (0, 0), DETAIL_SIGMA / 2)
+    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
 def find_text(gray: Gray, long_side: int = LONG_SIDE, gain: float = 1.0) -> list[TextBox]:
