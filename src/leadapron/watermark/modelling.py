@@ -17,6 +17,8 @@ from leadapron.watermark.geometry import Geometry
 Float = npt.NDArray[np.float32]
 
 _BINS = 512
+_PARTS = 8
+_SHOWN_SIDE = 640
 _SHARP_BLURS = (0.0, 0.7, 1.4, 2.8)
 _REDUCED_BLURS = (0.3, 0.5, 0.8, 1.6)
 
@@ -99,6 +101,8 @@ def inside(
 
 def tone_curve(source: Float, target: Float, weight: Float) -> Float:
     """Return the mean of `target` for each tone of `source`, smoothed, float32 (bins,)."""
+    stride = max(1, int(np.sqrt(source.size / 700_000)))
+    source, target, weight = (part[::stride, ::stride] for part in (source, target, weight))
     index = np.clip(np.rint(source), 0, _BINS - 1).astype(np.intp).ravel()
     mass = np.bincount(index, weight.ravel(), _BINS)
     total = np.bincount(index, (weight * target).ravel(), _BINS)
@@ -110,12 +114,25 @@ def tone_curve(source: Float, target: Float, weight: Float) -> Float:
     return np.interp(places, places[known], total[known] / mass[known]).astype(np.float32)
 
 
-def apply_curve(tone: Float, curve: Float) -> tuple[Float, Float]:
-    """Return curve(tone) and its derivative, interpolated between bins."""
-    steps = np.append(np.diff(curve), np.float32(0))
+def apply_curve(tone: Float, curve: Float) -> Float:
+    """Return curve(tone); tones are rounded to an eighth of a bin."""
+    return np.asarray(_finer(curve)[_places(tone)], np.float32)
+
+
+def slope_of_curve(tone: Float, curve: Float) -> Float:
+    """Return the derivative of `curve` at `tone`, grey values per bin."""
     slopes = np.convolve(np.diff(curve, prepend=curve[:1], append=curve[-1:]), [0.5, 0.5], "valid")
-    low = np.minimum(tone.astype(np.int32), _BINS - 1)
-    return curve[low] + (tone - low) * steps[low], slopes.astype(np.float32)[low]
+    return np.asarray(_finer(slopes.astype(np.float32))[_places(tone)], np.float32)
+
+
+def _finer(curve: Float) -> Float:
+    places = np.arange((_BINS - 1) * _PARTS + 1, dtype=np.float32) / _PARTS
+    return np.interp(places, np.arange(_BINS), curve).astype(np.float32)
+
+
+def _places(tone: Float) -> npt.NDArray[np.uint16]:
+    scaled = tone * np.float32(_PARTS) + np.float32(0.5)
+    return np.clip(scaled, 0, (_BINS - 1) * _PARTS, out=scaled).astype(np.uint16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,21 +180,20 @@ def predict(
     step = geometry.film_pixels_per_pixel() * float(np.mean(film.scale))
     weight = inside(maps, film.tone.shape, 1.0 + step).astype(np.float32)
     base_blur = 0.45 * step if step > 1.2 else 0.0
-    flat = sample(blurred(film.tone, base_blur), maps)
+    flat = np.clip(sample(blurred(film.tone, base_blur), maps), 0, _BINS - 1)
     weight = weight * shown(flat, copy, weight)
     robust = weight
     for _ in range(rounds):
         curve = tone_curve(flat, copy, robust)
-        expected, _ = apply_curve(np.clip(flat, 0, _BINS - 1), curve)
+        expected = apply_curve(flat, curve)
         robust = weight * _trust(copy - expected, weight)
+    slope = slope_of_curve(flat, curve)
     if sharp:
-        expected, slope = apply_curve(np.clip(flat, 0, _BINS - 1), curve)
         return Prediction(expected, slope, weight, ((base_blur / step, 1.0),))
-    toned, slopes = apply_curve(film.tone, curve)
+    toned = apply_curve(film.tone, curve)
     sigmas = _SHARP_BLURS if step <= 1.2 else _REDUCED_BLURS
     layers = [sample(blurred(toned, sigma * step), maps) for sigma in sigmas]
     expected, shares = _mixed(layers, copy, robust)
-    slope = sample(blurred(slopes, max(base_blur, 0.5)), maps)
     return Prediction(expected, slope, weight, tuple(zip(sigmas, shares, strict=True)))
 
 
@@ -187,6 +203,16 @@ def shown(flat: Float, copy: Float, weight: Float) -> Float:
     Fills, mosaics and windows of other programs do not; they would spoil every fit. The test
     is the local correlation of detail, which no tone curve changes.
     """
+    import cv2
+
+    full = (copy.shape[1], copy.shape[0])
+    factor = min(1.0, _SHOWN_SIDE / max(full))
+    if factor < 1:
+        size = (round(full[0] * factor), round(full[1] * factor))
+        flat, copy, weight = (
+            np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32)
+            for part in (flat, copy, weight)
+        )
     extent = float(np.sqrt(max(float(weight.sum()), 1.0)))
     fine, coarse = 1.5, max(4.0, extent / 60)
     p = (blurred(flat, fine) - blurred(flat, coarse)) * weight
@@ -196,18 +222,23 @@ def shown(flat: Float, copy: Float, weight: Float) -> Float:
     agreement = np.abs(py) / np.sqrt((pp + 1e-4) * (yy + 1e-4))
     used = agreement[weight > 0]
     if used.size < 100:
-        return np.ones_like(weight)
+        return np.ones((full[1], full[0]), np.float32)
     usual = float(np.percentile(used[:: max(1, used.size // 20_000)], 90))
-    return np.clip(agreement / max(usual, 1e-3) * 2.5 - 0.75, 0.0, 1.0).astype(np.float32)
+    found = np.clip(agreement / max(usual, 1e-3) * 2.5 - 0.75, 0.0, 1.0).astype(np.float32)
+    if factor < 1:
+        found = np.asarray(cv2.resize(found, full, interpolation=cv2.INTER_LINEAR), np.float32)
+    return found
 
 
 def _trust(error: Float, weight: Float) -> Float:
     """Return weights that fall off for outliers, such as text laid over the film."""
-    used = np.abs(error[weight > 0])
+    stride = max(1, int(np.sqrt(error.size / 60_000)))
+    used = np.abs(error[::stride, ::stride])[weight[::stride, ::stride] > 0]
     if used.size == 0:
         return np.zeros_like(error)
-    spread = 1.4826 * float(np.median(used[:: max(1, used.size // 50_000)])) + 0.3
-    return (1 / (1 + (error / (2.5 * spread)) ** 2)).astype(np.float32)
+    reach = np.float32(2.5 * (1.4826 * float(np.median(used)) + 0.3))
+    scaled = error / reach
+    return np.asarray(1 / (1 + scaled * scaled), np.float32)
 
 
 def _mixed(layers: list[Float], copy: Float, weight: Float) -> tuple[Float, list[float]]:

@@ -23,6 +23,7 @@ _SIDE = 1000
 _FEATURES = 3000
 _RATIO = 0.86
 _TOLERANCE = 4.0
+_PLENTY = 150
 FEWEST_INLIERS = 10
 
 
@@ -157,6 +158,8 @@ def align(film: Features, copy: Features, tolerance: float = _TOLERANCE) -> Regi
     for (mirrored, inverted), described in variants(copy.descriptors).items():
         pairs = match(film.descriptors, described)
         best = _better(best, film, copy, pairs, tolerance, mirrored, inverted)
+        if best is not None and best.inliers >= _PLENTY:
+            break
     return best
 
 

@@ -29,6 +29,9 @@ Picture = npt.NDArray[Any]
 
 _WORKING = 1024
 _DENSITY = 2048
+_COARSE = 400
+_FEW_INLIERS = 60
+_LARGE = 1_500_000
 _LOCAL = (0.12, 0.03)
 _DECOYS = 200
 _DECOY_SD = (0.75, 1.3)
@@ -102,6 +105,7 @@ class KnownFilm:
     frame: Picture
     features: Features
     film: Film
+    fine: Film
     band: Band
     mask: Float
 
@@ -156,6 +160,7 @@ def _known_of(held: _Held, key: bytes) -> KnownFilm:
     return KnownFilm(
         frame,
         features(frame),
+        Film.prepare(usual, _WORKING),
         Film.prepare(usual, _DENSITY),
         plan,
         perceptual_mask(frame, plan.grid),
@@ -169,6 +174,11 @@ def _known(frame: Picture, key: bytes) -> KnownFilm:
 def register(known: KnownFilm, copy: Float) -> Placed | None:
     """Lay a grey copy over a film, or return None."""
     found = align(known.features, features(copy))
+    if found is None or found.inliers < _FEW_INLIERS:
+        # Noise and blur hide the small features; the large ones are still there.
+        coarse = align(features(known.frame, _COARSE), features(copy, _COARSE))
+        if coarse is not None and (found is None or coarse.inliers > found.inliers):
+            found = coarse
     if found is None:
         return None
     geometry = Geometry(
@@ -258,10 +268,20 @@ def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float,
         names.append(f"local {share:g}")
     quantised = detect(copy)
     if quantised is not None:
-        for sharp in (False, True):
+        for sharp in _filtering(copy, placed):
             columns.append(_through_jpeg(known, copy, placed, quantised, sharp))
             names.append(f"jpeg {quantised.quality}" + (" unfiltered" if sharp else ""))
     return np.stack(columns, axis=1), names
+
+
+def _filtering(copy: Float, placed: Placed) -> tuple[bool, ...]:
+    """Return which assumptions about filtering to try: False filtered, True unfiltered.
+
+    A large copy in the film's own pixels was hardly filtered, a bent one surely was.
+    """
+    if copy.size < _LARGE:
+        return (False, True)
+    return (placed.geometry.bend is None,)
 
 
 def _through_jpeg(
@@ -276,12 +296,11 @@ def _through_jpeg(
     whole = np.ascontiguousarray(copy[top : top + shape[0], left : left + shape[1]])
     geometry = placed.at(top, left, shape)
     window = _LOCAL[0] * max(known.frame.shape) / geometry.film_pixels_per_pixel()
-    before = whole
-    for again in range(2):
-        prediction = predict(known.film, before, geometry, sharp=sharp)
-        fitted = residual(before, prediction, window)
-        if again == 0:
-            before = unrounded(whole, fitted.expected, quantised)
+    prediction = predict(known.fine, whole, geometry, rounds=1, sharp=sharp)
+    fitted = residual(whole, prediction, window)
+    before = unrounded(whole, fitted.expected, quantised)
+    prediction = predict(known.fine, before, geometry, rounds=1, sharp=sharp)
+    fitted = residual(before, prediction, window)
     meter = Meter(known.band, known.mask, geometry, prediction)
     slope, response = score(whole, fitted.expected, meter.signal(), quantised)
     return meter.measure(slope, response, fitted.gain)
