@@ -124,6 +124,34 @@ def add_order(
     emit({"ok": True, "order": order}, as_json, f"order {order} is registered")
 
 
+@order_app.command("films")
+def list_films(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
+    """List archived films by their pseudonyms, newest first: what an order can name."""
+    from leadapron.app.cli.online import OPERATOR, opened
+
+    with reporting(as_json), opened(data, keys) as here:
+        films = here.archive.search()
+        here.ledger.append({"kind": "search", "recipient": OPERATOR.id, "found": len(films)})
+    rows = [
+        {
+            "accession": film.accession,
+            "patient": film.patient,
+            "modality": film.modality,
+            "study_date": film.study_date,
+            "study_description": film.study_description,
+            "study_instance": film.study_instance,
+            "sop_instance": film.sop_instance,
+        }
+        for film in films
+    ]
+    text = "\n".join(
+        f"{r['accession']}  {r['study_date']}  {r['modality']}  {r['study_description']}\n"
+        f"  SOP Instance {r['sop_instance']}"
+        for r in rows
+    )
+    emit({"ok": True, "films": rows}, as_json, text or "no film has arrived yet")
+
+
 @quarantine_app.command("list")
 def list_quarantine(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
     """List what waits, why, and what to do."""
