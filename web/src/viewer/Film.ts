@@ -1,5 +1,13 @@
-import { cache, Enums, eventTarget, imageLoader, metaData, utilities } from '@cornerstonejs/core';
-import type { RenderingEngine, Types } from '@cornerstonejs/core';
+import {
+  cache,
+  Enums,
+  eventTarget,
+  imageLoader,
+  metaData,
+  RenderingEngine,
+  utilities,
+} from '@cornerstonejs/core';
+import type { Types } from '@cornerstonejs/core';
 import cornerstoneLoader from '@cornerstonejs/dicom-image-loader';
 import {
   Enums as ToolEnums,
@@ -9,7 +17,7 @@ import {
   ZoomTool,
 } from '@cornerstonejs/tools';
 import { Problem } from '../api/problem';
-import { lastFailure, newEngine, startCornerstone } from './cornerstone';
+import { lastFailure, startCornerstone } from './cornerstone';
 import { affineFrom, scaleOf } from './geometry';
 import type { Affine } from './geometry';
 import type { DicomJson } from './dicomweb';
@@ -54,7 +62,7 @@ export class Film {
     cornerstoneLoader.wadors.metaDataManager.add(this.imageId, metadata as never);
     await this.load(onLoaded);
     if (this.gone) return forget(this.imageId);
-    this.engine = newEngine(this.id);
+    this.engine = new RenderingEngine(this.id);
     this.engine.enableElement({
       viewportId: this.id,
       type: Enums.ViewportType.STACK,

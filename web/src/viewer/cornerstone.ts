@@ -1,4 +1,4 @@
-import { init as initCore, metaData, RenderingEngine } from '@cornerstonejs/core';
+import { init as initCore, metaData } from '@cornerstonejs/core';
 import { init as initLoader } from '@cornerstonejs/dicom-image-loader';
 import {
   addTool,
@@ -60,8 +60,4 @@ function linearVoi(type: string, imageId: unknown): unknown {
   } finally {
     asking = false;
   }
-}
-
-export function newEngine(id: string): RenderingEngine {
-  return new RenderingEngine(id);
 }
