@@ -9,7 +9,7 @@ from io import BytesIO
 from pydicom import Dataset, dcmwrite
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -19,7 +19,7 @@ _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _ITEM = b"\xfe\xff\x00\xe0"
-_PIXELS = 0x7FE00010
+_BYTES = frozenset({"OB", "OW"})
 _SIMPLE = frozenset(
     {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
@@ -32,20 +32,25 @@ def to_bytes(ds: Dataset) -> bytes:
     same = original == (uid.is_implicit_VR, uid.is_little_endian)
     if not same or not uid.is_little_endian or uid == DeflatedExplicitVRLittleEndian:
         return _slow(ds)
-    meta = DicomBytesIO()
-    meta.is_implicit_VR, meta.is_little_endian = False, True
-    write_file_meta_info(meta, ds.file_meta)
-    parts = [bytes(128) + b"DICM", meta.getvalue()]
+    parts = [bytes(128), b"DICM", _file_meta(ds.file_meta)]
     _dataset(ds, parts, uid.is_implicit_VR, "iso8859")
     return b"".join(parts)
 
 
+def _file_meta(meta: Dataset) -> bytes:
+    """Return group 0002 with its length (PS3.10 7.1)."""
+    parts: list[bytes] = []
+    _dataset(Dataset({t: e for t, e in meta.items() if t != 0x00020000}), parts, False, "iso8859")
+    content = b"".join(parts)
+    return struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(content)) + content
+
+
 def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[str]) -> None:
     encodings = ds.get("SpecificCharacterSet", outer)
-    for tag, element in sorted(ds.items(), key=_by_tag):
+    for _, element in sorted(ds.items(), key=_by_tag):
         if element.VR == "SQ" and not isinstance(element, RawDataElement):
             _sequence(element, parts, implicit, encodings)
-        elif isinstance(element, RawDataElement) or int(tag) == _PIXELS:
+        elif isinstance(element, RawDataElement) or element.VR in _BYTES:
             _plain(parts, element, element.value or b"", implicit)
         else:
             simple = _ascii(element)
@@ -108,6 +113,7 @@ def _plain(
         else element.is_undefined_length
     )
     vr = element.VR or "UN"
+    value += b"\0" * (len(value) % 2)
     parts.append(_header(element.tag, vr, len(value), implicit, endless=endless))
     parts.append(value)
     if endless:

@@ -34,19 +34,29 @@ class FileResult:
 
 
 def deidentify_file(
-    src: Path, dst: Path, profile: Profile | str, vault: Vault, *, max_bytes: int = MAX_FILE_BYTES
+    src: Path,
+    dst: Path,
+    profile: Profile | str,
+    vault: Vault,
+    *,
+    max_bytes: int = MAX_FILE_BYTES,
+    digests: bool = True,
 ) -> FileResult:
     """De-identify the DICOM file `src` into `dst`, atomically and durably.
 
     Nothing appears at `dst` unless it is complete. Raises BadInput (no DICOM, truncated),
     Quarantined (cannot be proven clean; the reason's slug is the error's), StorageFailure.
     Untouched pixels keep their transfer syntax; filled pictures become native, never lossy.
+    `digests` puts SHA-256 of the file before and after into the report.
     """
     data = _read(src, max_bytes)
     result = deidentify(parse(data), profile, vault)
-    result.report.digests["sha256_before"] = hashlib.sha256(data).hexdigest()
     content = _encoded(result.require())
-    result.report.digests["sha256_after"] = hashlib.sha256(content).hexdigest()
+    if digests:
+        result.report.digests = {
+            "sha256_before": hashlib.sha256(data).hexdigest(),
+            "sha256_after": hashlib.sha256(content).hexdigest(),
+        }
     write_atomic(dst, content)
     return FileResult(src, dst, result.report)
 
