@@ -114,6 +114,26 @@ def test_keys_are_never_compared_with_equality():
                 assert constant or not guilty, f"{name(path)}:{node.lineno} compares {guilty[0]}"
 
 
+def test_only_delivery_unseals():
+    """import-linter sees `leadapron.seal.unsealing`; the same names from the package's root open
+    a film just as well."""
+    opening = {"unseal", "open_frame", "rewrap"}
+    package = ROOT / "src" / "leadapron"
+    allowed = {package / "delivery", package / "seal", package / "app" / "cli"}
+    for path in SOURCES:
+        if allowed & set(path.parents):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            if module == "leadapron.seal" or module.startswith("leadapron.seal."):
+                taken = opening & {alias.name for alias in node.names}
+                assert not taken, f"{name(path)} imports {taken}: only delivery unseals"
+                assert "unsealing" not in module, f"{name(path)} imports {module}"
+            attribute = node.attr if isinstance(node, ast.Attribute) else ""
+            owner = getattr(getattr(node, "value", None), "id", "")
+            assert not (owner == "seal" and attribute in opening), f"{name(path)} unseals"
+
+
 def test_tables_belong_to_one_package():
     """A table that two packages read is a public interface nobody agreed to."""
     for path in SOURCES:
