@@ -22,7 +22,6 @@ expect = sync_api.expect
 expect.set_options(timeout=30_000)
 
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "src" / "leadapron" / "app" / "static"
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = [
     "--no-sandbox",
@@ -395,14 +394,3 @@ def test_axe_finds_nothing_serious(open_console, role, language):
             if v["impact"] in {"serious", "critical"}
         ]
     assert not {name: bad for name, bad in found.items() if bad}
-
-
-def test_the_built_console_is_small_and_whole():
-    files = [path for path in STATIC.rglob("*") if path.is_file()]
-    assert STATIC / "index.html" in files
-    assert sum(path.stat().st_size for path in files) < 6_000_000
-    assert not [path for path in files if path.suffix == ".map"]
-    for name in re.findall(
-        r'(?:src|href)="\./([^"]+)"', (STATIC / "index.html").read_text("utf-8")
-    ):
-        assert STATIC / name in files
