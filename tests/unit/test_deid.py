@@ -220,3 +220,37 @@ def test_polyglot_preamble_is_cleared(tmp_path: Path) -> None:
     source.write_bytes(b"MZ" + b"evil" * 31 + b"\0\0" + written(film())[128:])
     deidentify_file(source, target, HEADERS, MemoryVault(KEY))
     assert target.read_bytes()[:132] == bytes(128) + b"DICM"
+
+
+def test_text_in_a_safe_private_value_without_vr_is_swept() -> None:
+    ds = film()
+    block = ds.private_block(0x0019, "GEMS_ACQU_01", create=True)
+    block.add_new(0x9E, "UN", b"efgre3d KAUFMAN ")
+    out = deidentify(reread(ds), HEADERS, MemoryVault(KEY)).require()
+    assert b"kaufman" not in written(out).lower()
+    assert b"efgre3d" in written(out)
+
+
+def test_sr_content_follows_its_concepts() -> None:
+    def item(code: str, kind: str, **values: object) -> Dataset:
+        made, name = Dataset(), Dataset()
+        name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = code, "DCM", "concept"
+        made.ConceptNameCodeSequence, made.ValueType = [name], kind
+        for keyword, value in values.items():
+            setattr(made, keyword, value)
+        return made
+
+    ds = film(
+        ContentSequence=[
+            item("121022", "TEXT", TextValue="E801911"),
+            item("121029", "PNAME", PersonName="Kaufman^Scott"),
+            item("121071", "TEXT", TextValue="Nodule in Kaufman's left lung"),
+            item("121033", "TEXT", TextValue="70"),
+        ]
+    )
+    out = deidentify(ds, HEADERS, MemoryVault(KEY)).require()
+    codes = [i.ConceptNameCodeSequence[0].CodeValue for i in out.ContentSequence]
+    assert "121022" not in codes
+    finding = out.ContentSequence[codes.index("121071")]
+    assert "Nodule in" in finding.TextValue
+    assert b"kaufman" not in written(out).lower()

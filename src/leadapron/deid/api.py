@@ -109,7 +109,7 @@ def _clean_pixels(out: Dataset, profile: Profile, report: Report) -> None:
     report.boxes = done.boxes
     report.pixels = {"examined": done.examined, "boxes": len(done.boxes)}
     report.quarantine.extend(done.left)
-    report.patches = done.patches
+    report.patches = done.patches if profile.recipients else []
     if done.examined:
         out.BurnedInAnnotation = "NO"
 
@@ -121,6 +121,7 @@ def _encrypt(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> Non
 
     certificates = [load_pem_x509_certificate(pem) for pem in profile.recipients]
     add_encrypted_attributes(out, ds, certificates, patches=report.patches)
+    report.patches = []
     report.notes.append(f"identity encrypted for {len(certificates)} recipients")
 
 

@@ -186,6 +186,10 @@ class Walk:
         vr = element.VR or "UN"
         if rule.action is Action.CLEAN and safe_private.is_safe(place.src, int(tag), element):
             self._keep(place, tag, vr, element, rule)
+            if vr == "UN" and isinstance(element.value, bytes) and _readable(element.value):
+                text = place.chars.decode(element.value).strip(" \0")
+                here = f"{place.path}{tag:08X}"
+                self.held.append(Held(place.out, tag, "LO", text, here, 0, True, element))
         elif not 0x10 <= tag & 0xFFFF <= 0xFF:
             self._log(place, tag, rule, element, None)
 
@@ -269,6 +273,11 @@ _STEPS: dict[Action, Callable[[Walk, Place, BaseTag, str, Element, Rule], None]]
     Action.CLEAN: Walk._clean,
     Action.KEEP: Walk._keep,
 }
+
+
+def _readable(value: bytes) -> bool:
+    """Return whether a value without a VR could be text that a person reads."""
+    return len(value.strip(b" \0")) > 3 and min(value.strip(b" \0")) >= 0x20
 
 
 def _whole(src: Dataset, element: RawDataElement) -> Element:
