@@ -263,15 +263,26 @@ class Delivery:
         return opened
 
 
+_REMEDIES = {
+    "recipient-inactive": "ask the PACS administrator whether the account should be active",
+    "role-sees-no-pixels": "ask a colleague who is named in the order",
+    "breaker-open": "ask the privacy officer, or use break-glass access if a patient needs it",
+    "break-glass-reason-missing": "write at least 10 characters that say why",
+    "purpose-missing": "say what the trace is for",
+    "view-revoked": "ask the privacy officer about the case",
+}
+
+
 class Refused(Denied):
     """Policy's no, with its reasons in both languages."""
 
     def __init__(self, reasons: tuple[Reason, ...]) -> None:
+        code = reasons[0].code if reasons else ""
         sentence = "; ".join(r.en for r in reasons) or "the policy engine gave no answer"
         super().__init__(
             sentence,
-            remedy="ask the ordering department for an order that names you and this study",
-            code=reasons[0].code if reasons else None,
+            remedy=_REMEDIES.get(code, "ask the ordering department for an order for this study"),
+            code=code or None,
         )
         self.reasons = reasons
 

@@ -42,6 +42,8 @@ router = APIRouter(tags=["console"])
 WATCHERS = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY, Role.AUDITOR})
 OPERATORS = WATCHERS | {Role.PACS_ADMIN}
 HOUR_MS = 3_600_000
+PARTS_OF_A_VIEW = frozenset({"metadata", "console-pixels"})
+"""Channels of requests that belong to a view which was opened, and counted, before."""
 
 
 def require(here: Instance, caller: Principal, roles: frozenset[Role]) -> None:
@@ -61,7 +63,8 @@ def overview(request: Request, here: Here, caller: Reader) -> Overview:
     now = datetime.now(UTC)
     films, patients = here.archive.counts()
     since = int(now.timestamp() * 1000) - 24 * HOUR_MS
-    rows = [r for r in access_rows(here, since_ms=since) if r.channel not in {"metadata"}]
+    rows = [r for r in access_rows(here, since_ms=since) if r.channel not in PARTS_OF_A_VIEW]
+    today = [r for r in rows if r.at.astimezone().date() == now.astimezone().date()]
     hours = [0] * 24
     for row in rows:
         if row.allowed:
@@ -70,8 +73,8 @@ def overview(request: Request, here: Here, caller: Reader) -> Overview:
         now=now,
         films=films,
         patients=patients,
-        views_today=sum(r.allowed for r in rows),
-        refused_today=sum(not r.allowed for r in rows),
+        views_today=sum(r.allowed for r in today),
+        refused_today=sum(not r.allowed for r in today),
         edge=_edge_state(request, here),
         ledger=LedgerState(
             size=here.ledger.size,
