@@ -59,8 +59,10 @@ def films(quick: bool) -> list[tuple[str, str, Picture, int]]:
     except ImportError:
         print("SKIPPED: RG1 needs pydicom")
     data = Path(os.environ.get("LEADAPRON_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    for file in sorted((data / "deid" / "pseudo_phi").glob("*CHEST_AP*Scott*.dcm"))[:1]:
+    for file in sorted((data / "deid" / "pseudo_phi").glob("*CHEST_AP*.dcm")):
         ds = pydicom.dcmread(file)
+        if min(ds.Rows, ds.Columns) < 700 or len(found) > 1:
+            continue
         found.append(("DX 800", "native", ds.pixel_array.astype(np.uint16), int(ds.BitsStored)))
     gbc = sorted((data / "anatomy" / "gbc100" / "images").glob("*"))
     if not gbc:
@@ -248,7 +250,7 @@ def generator(*names: object) -> np.random.Generator:
 
 def psnr(a: Picture, b: Picture, full: float) -> float:
     error = float(np.mean((a.astype(float) - b) ** 2))
-    return 10 * np.log10(full**2 / error) if error else np.inf
+    return float(10 * np.log10(full**2 / error)) if error else float("inf")
 
 
 def similarity(a: Picture, b: Picture, full: float) -> float:
@@ -283,17 +285,26 @@ def nodule_contrast(before: Picture, after: Picture) -> float:
     return worst
 
 
+def accepted_lossy(frame: Picture, full: int) -> Picture:
+    """Return the frame after JPEG 2000 at 41.7 dB, what 10:1 costs a chest film."""
+    import imagecodecs
+
+    low, high = 20.0, 90.0
+    for _ in range(9):
+        middle = (low + high) / 2
+        data = imagecodecs.jpeg2k_encode(frame, level=middle, reversible=False)
+        other = imagecodecs.jpeg2k_decode(data)
+        low, high = (low, middle) if psnr(frame, other, full) > 41.7 else (middle, high)
+    return other
+
+
 def fidelity(name: str, frame: Picture, bits: int) -> list[dict]:
     full = 2**bits - 1
     rows = []
-    import imagecodecs
-
-    lossy = imagecodecs.jpeg2k_decode(
-        imagecodecs.jpeg2k_encode(frame, level=41.7 if bits > 8 else 42, reversible=False)
-    )
+    lossy = accepted_lossy(frame, full)
     for label, other in [
         *((f"mark {db} dB", embed(frame, KEY, TRUE, bits, db)) for db in (60, 56, 50)),
-        ("JPEG 2000 near 42 dB", lossy),
+        ("JPEG 2000 at 41.7 dB", lossy),
     ]:
         delta = np.abs(other.astype(float) - frame)
         # GSDF over an 8-bit display: one display step is about 2.4 just noticeable differences.

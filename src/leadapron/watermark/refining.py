@@ -17,7 +17,7 @@ from leadapron.watermark.modelling import Film, Prediction, blurred, predict
 
 Float = npt.NDArray[np.float32]
 
-_WINDOWS = (0.16, 0.10, 0.07, 0.05)
+_WINDOWS = (0.14, 0.08, 0.05)
 _LARGEST_STEP = 3.0
 
 

@@ -298,9 +298,10 @@ def _through_jpeg(
     window = _LOCAL[0] * max(known.frame.shape) / geometry.film_pixels_per_pixel()
     prediction = predict(known.fine, whole, geometry, rounds=1, sharp=sharp)
     fitted = residual(whole, prediction, window)
-    before = unrounded(whole, fitted.expected, quantised)
-    prediction = predict(known.fine, before, geometry, rounds=1, sharp=sharp)
-    fitted = residual(before, prediction, window)
+    if copy.size < _LARGE:
+        before = unrounded(whole, fitted.expected, quantised)
+        prediction = predict(known.fine, before, geometry, rounds=1, sharp=sharp)
+        fitted = residual(before, prediction, window)
     meter = Meter(known.band, known.mask, geometry, prediction)
     slope, response = score(whole, fitted.expected, meter.signal(), quantised)
     return meter.measure(slope, response, fitted.gain)
