@@ -76,12 +76,15 @@ class Segmenter:
         doubt = _implausible(levels, box.inside, self._threshold)
         if doubt:
             return self._refuse(frame.shape, *doubt, domain=verdict.domain)
-        pose = replace(turned, mirrored=_mirrored(verdict.pose, levels))
+        flipped = _heart_on_the_right(levels)
+        pose = replace(turned, mirrored=flipped and turned.turns > 0)
         if pose.mirrored:
             levels = self._infer(square, box.inside, pose)
         maps = ProbabilityMaps(np.asarray(pose.apply(levels), dtype=np.uint8), box)
         masks, scores = self._masks(maps)
         reasons = list(pose.reasons)
+        if flipped and verdict.pose.mirrored and not pose.mirrored:
+            reasons.append("laterality-in-doubt")
         if pose.inverted != (photometric.strip().upper() == "MONOCHROME1"):
             reasons.append("photometric-contradicts-picture")
         extras: dict[str, Any] = {
@@ -161,16 +164,16 @@ def _plane(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return frame
 
 
-def _mirrored(pose: Pose, levels: Byte) -> bool:
-    """Whether an upright map shows the patient's right on the picture's right.
+def _heart_on_the_right(levels: Byte) -> bool:
+    """Whether the heart lies left of the lungs' middle in an upright picture.
 
-    A film that was turned may as well have been flipped, and the heart tells; an upright
-    one counts as mirrored only if the gate says so too, for a heart may lie on the right.
+    On a film that was turned this means that it was flipped too. On an upright one it
+    may as well be disease or dextrocardia, so that sides are doubted but not exchanged.
     """
     heart, right, left = (
         np.nonzero(levels[INDEX[region]] > 127)[1] for region in (Region.HEART, *_LUNGS)
     )
-    if not (heart.size and right.size and left.size and (pose.turns or pose.mirrored)):
+    if not (heart.size and right.size and left.size):
         return False
     return bool(heart.mean() < (right.mean() + left.mean()) / 2)
 
