@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import pydicom
 from pydicom import Dataset
@@ -41,8 +41,9 @@ def deidentify_file(
     *,
     max_bytes: int = MAX_FILE_BYTES,
     digests: bool = True,
+    durable: bool = True,
 ) -> FileResult:
-    """De-identify the DICOM file `src` into `dst`, atomically and durably.
+    """De-identify the DICOM file `src` into `dst`, atomically and (`durable`) flushed to disk.
 
     Nothing appears at `dst` unless it is complete. Raises BadInput (no DICOM, truncated),
     Quarantined (cannot be proven clean; the reason's slug is the error's), StorageFailure.
@@ -57,7 +58,7 @@ def deidentify_file(
             "sha256_before": hashlib.sha256(data).hexdigest(),
             "sha256_after": hashlib.sha256(content).hexdigest(),
         }
-    write_atomic(dst, content)
+    write_atomic(dst, content, durable=durable)
     return FileResult(src, dst, result.report)
 
 
@@ -113,22 +114,43 @@ def _encoded(ds: Dataset) -> bytes:
         ) from error
 
 
-def write_atomic(dst: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
+def write_atomic(dst: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all; if `durable`, after a power cut too."""
+    part = dst.parent / f".part-{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        dst.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=dst.parent, prefix=".part-", delete=False) as part:
-            part.write(content)
-            part.flush()
-            os.fsync(part.fileno())
-        Path(part.name).replace(dst)
-        folder = os.open(dst.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _write_new(part, content, durable=durable)
+        part.replace(dst)
+        if durable:
+            _sync_folder(dst.parent)
     except OSError as error:
         raise StorageFailure(
             f"the file cannot be written: {error.strerror}",
             remedy="free space or choose another folder",
         ) from error
+
+
+def _write_new(path: Path, content: bytes, *, durable: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, flags, 0o600)
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
+            if durable:
+                os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

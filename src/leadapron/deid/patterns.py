@@ -54,7 +54,7 @@ ADDRESSES = (
 
 GENERIC = re.compile("|".join((*LABELLED, *CONTACTS, *DATES, *ADDRESSES)), re.IGNORECASE)
 UIDS = re.compile(r"(?<![\d.])[012](?:\.(?:0|[1-9]\d*)){5,}(?![\d.]*\d)")
-_CARD = re.compile(r"(?<![\dA-Za-z])(\d{17}[\dXx]|\d{15})(?![\dA-Za-z])")
+LONG_NUMBERS = re.compile(r"(?<![\dA-Za-z])(\d{17}[\dXx]|\d{15})(?![\dA-Za-z])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -71,6 +71,6 @@ def is_id_card(number: str) -> bool:
 
 def id_cards(text: str, *, strict: bool) -> Iterator[tuple[int, int]]:
     """Yield the spans of identity-card numbers; with a mistyped check digit if not `strict`."""
-    for match in _CARD.finditer(text):
+    for match in LONG_NUMBERS.finditer(text):
         if is_id_card(match.group(1)) or not strict:
             yield match.span()

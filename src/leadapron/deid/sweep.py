@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -43,26 +45,23 @@ class Sweep:
     def run(self) -> list[tuple[str, str]]:
         """Clean every held text in place; return (path, kind of finding)."""
         findings: list[tuple[str, str]] = []
-        if not self.held:
-            return findings
-        everything = SEPARATOR.join(h.text for h in self.held)
-        wide = everything
-        if not everything.isascii():
-            wide = unicodedata.normalize("NFKC", everything)
-        free = SEPARATOR.join(h.text for h in self.held if h.free)
-        suspicious = (
-            self.known.may_occur(everything)
-            or (wide is not everything and self.known.may_occur(wide))
-            or patterns.GENERIC.search(free)
-            or (wide is not everything and patterns.GENERIC.search(wide))
-            or any(patterns.id_cards(wide, strict=False))
-            or patterns.UIDS.search(everything)
-        )
-        if suspicious:
-            for held in self.held:
-                if held.holder.get(held.tag) is held.element:
-                    findings.extend((held.path, kind) for kind in self._clean(held))
+        for held in self._suspects():
+            if held.holder.get(held.tag) is held.element:
+                findings.extend((held.path, kind) for kind in self._clean(held))
         return findings
+
+    def _suspects(self) -> list[Held]:
+        """Return the texts worth cleaning: one pass over all of them joined finds the hits."""
+        everything = SEPARATOR.join(h.text for h in self.held)
+        if not everything.isascii():
+            return self.held  # width and accents fold differently in each text
+        wanted = [patterns.GENERIC, patterns.UIDS, patterns.LONG_NUMBERS]
+        if self.known.may_occur(everything):
+            pattern = self.known.pattern_cached()
+            wanted += [pattern] if pattern is not None else []
+        ends = list(accumulate(len(h.text) + 1 for h in self.held))
+        places = {m.start() for pattern in wanted for m in pattern.finditer(everything)}
+        return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
 
     def _clean(self, held: Held) -> list[str]:
         text, kinds = self.text(held.text, free=held.free)
