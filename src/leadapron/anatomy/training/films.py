@@ -21,6 +21,7 @@ SIZE = 512
 SPLIT_SEED = 20240
 _SAME_PERSON = 0.4
 _DRR_AIR = 14
+_HEART_BELOW, _VESSELS_ABOVE = 0.5, 0.12
 _SWAPPED = frozenset({"053"})
 Plane = npt.NDArray[np.uint16]
 
@@ -104,8 +105,8 @@ def _wingspan_planes(name: str, labels: Plane) -> tuple[npt.NDArray[np.bool_], .
 def gbc100(root: Path) -> Iterator[Film]:
     """Lungs and the cardiomediastinum; the lung drawn behind the heart does not count.
 
-    The lower edge of the heart is not drawn on its own, so the heart is known only to be
-    absent outside the cardiomediastinum.
+    The heart is not drawn on its own: it is taken to fill the lower half of the
+    cardiomediastinum, to be absent outside it and in its top, and unknown in between.
     """
     folder = root / "gbc100"
     paths = sorted((folder / "images").glob("*.jpg"))
@@ -113,17 +114,30 @@ def gbc100(root: Path) -> Iterator[Film]:
     for path in paths:
         image, labels = _grey(path), _raw(folder / "labels" / f"{path.stem}.png")
         centre = (labels & 4) > 0
+        heart, certain = _heart_of(centre)
         target = (
             (((labels & 1) > 0) & ~centre) * bit(Region.RIGHT_LUNG)
             | (((labels & 2) > 0) & ~centre) * bit(Region.LEFT_LUNG)
             | centre * bit(Region.MEDIASTINUM)
+            | heart * bit(Region.HEART)
         )
         drawn = ((Region.RIGHT_LUNG, 1), (Region.LEFT_LUNG, 2))
         lungs = sum(bit(region) for region, value in drawn if (labels & value).any())
-        known = (lungs | bit(Region.MEDIASTINUM)) | (~centre) * bit(Region.HEART)
+        known = (lungs | bit(Region.MEDIASTINUM)) | certain * bit(Region.HEART)
         body, sure = body_labels(image, (labels & 3) > 0)
         target, known = target | body * bit(Region.THORAX), known | sure * bit(Region.THORAX)
         yield _film(f"gbc100/{path.stem}", split[path.stem], image, target, known)
+
+
+def _heart_of(
+    centre: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return (heart, certain) within the cardiomediastinum, bool (H, W) each."""
+    rows = np.nonzero(centre.any(axis=1))[0]
+    top, bottom = (int(rows[0]), int(rows[-1])) if rows.size else (0, 0)
+    level = (np.arange(centre.shape[0]) - top)[:, None] / max(1, bottom - top)
+    heart = centre & (level > _HEART_BELOW)
+    return heart, heart | ~centre | (level < _VESSELS_ABOVE)
 
 
 def rib_drr(root: Path) -> Iterator[Film]:
