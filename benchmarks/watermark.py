@@ -442,7 +442,7 @@ def speed(film: tuple) -> dict:
     }
 
 
-def finding(quick: bool) -> list[dict]:
+def finding(quick: bool, distractors: int = 10_000, asked_each: int = 60) -> list[dict]:
     """Find real films among real ones and many distractors made of their features.
 
     A distractor takes features of three real films, turned about, shifted by up to a tenth of
@@ -463,12 +463,14 @@ def finding(quick: bool) -> list[dict]:
     for i, one in enumerate(prints):
         index.add(f"real-{i}", one)
     rng = np.random.default_rng(11)
-    for i in range(500 if quick else 10_000):
+    for i in range(500 if quick else distractors):
         index.add(f"made-{i}", _distractor(prints, rng))
     kinds = ("crop 25 %", "phone photo", "screenshot")
     rows = []
     for kind in kinds:
-        asked = rng.choice(len(pictures), min(len(pictures), 8 if quick else 60), replace=False)
+        asked = rng.choice(
+            len(pictures), min(len(pictures), 8 if quick else asked_each), replace=False
+        )
         first = sure = impostor = 0
         slowest = 0.0
         for i in asked:
@@ -568,7 +570,7 @@ def peers(film: tuple, python: str | None, names: tuple[str, ...]) -> list[dict]
                 leak = ATTACKS[attack](marked, generator(name, attack))
                 Image.fromarray(leak).save(f"{folder}/leak.png")
                 got = run("get")
-                right = int(got.stdout.strip() or 0) if not got.returncode else 0
+                right = 0 if got.returncode else int(got.stdout.split()[-1])
                 rows.append(
                     {
                         "peer": peer,

@@ -26,8 +26,8 @@ _HASH_NEAR = 60
 _NEAREST_WORDS = 3
 _CHECKED = 24
 _CLOSE = 52.0
-_QUERY = 1500
-_VOTERS = 700
+_QUERY = 3000
+_VOTERS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +153,8 @@ class _Postings:
         order = np.argsort(word, kind="stable")
         self._film = film[order]
         self._codes = codes[order]
+        wide = self._codes.astype(np.float32)
+        self._norm = np.einsum("ij,ij->i", wide, wide)
         self._start = np.searchsorted(word[order], np.arange(WORDS + 1))
 
     def votes(self, codes: Codes) -> Float:
@@ -173,9 +175,10 @@ class _Postings:
             rows = np.concatenate([np.arange(a, b) for a, b in spans])
             if not len(rows):
                 continue
-            apart = self._codes[rows].astype(np.float32) - values[place]
-            distance = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-            near = distance < _CLOSE
+            value = values[place]
+            apart = self._norm[rows] - 2 * (self._codes[rows].astype(np.float32) @ value)
+            apart += value @ value
+            near = apart < _CLOSE**2
             if near.any():
-                strength = 1 - distance[near] / _CLOSE
+                strength = 1 - np.sqrt(np.maximum(apart[near], 0)) / _CLOSE
                 yield self._film[rows[near]], strength / np.sqrt(near.sum())
