@@ -119,11 +119,12 @@ class Delivery:
         decision = Decision(True, grant.regions, obligations, order=grant.order_id)
         return self._originals.open(film, decision, grant.view_id)
 
-    def viewed_films(self) -> list[str]:
-        """Return the SOP Instance UIDs of the films that anybody ever saw."""
-        query = select(ViewRow.sop_instance).distinct().order_by(ViewRow.sop_instance)
+    def grants(self) -> list[ViewGrant]:
+        """Return every grant ever made, oldest first."""
         with self._database.session(read_only=True) as session:
-            return list(session.scalars(query))
+            return [
+                _grant(row) for row in session.scalars(select(ViewRow).order_by(ViewRow.first_ms))
+            ]
 
     def _recipient(self, request: ViewRequest) -> Recipient:
         try:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 from pydicom.dataset import Dataset
 
 from leadapron.archive import Archive, Film
+from leadapron.delivery.finding import Finder, look
 from leadapron.delivery.rendering import copy_for_reader, hide, normalise
-from leadapron.delivery.view import Frame, Opened
+from leadapron.delivery.view import Frame, Opened, ViewGrant
 from leadapron.edge import read_part10
 from leadapron.model import ANATOMY, Decision, Denied, Region
 from leadapron.seal import Manifest, SealKeys, inspect
 from leadapron.seal.unsealing import OpenedFrame, open_frame, unseal
 from leadapron.store.encrypted_folder import EncryptedFolder
-from leadapron.watermark import FilmIndex, FilmMatch, Fingerprint, embed, fingerprint
-
-log = structlog.get_logger(__name__)
+from leadapron.watermark import embed
 
 CACHED_FILMS = 8
 
@@ -43,8 +42,7 @@ class Originals:
         self.mark_key = mark_key
         self._archive = archive
         self._keys = keys
-        self._fingerprints = fingerprints
-        self._index: FilmIndex | None = None
+        self._finder = Finder(fingerprints)
         self._sealed: OrderedDict[str, _Sealed] = OrderedDict()
         self._regions: dict[str, tuple[frozenset[Region], bool]] = {}
         self._lock = threading.Lock()
@@ -91,7 +89,9 @@ class Originals:
             psnr_db=obligations.psnr_db,
             granted=granted,
         )
-        self._background.submit(self._ensure_fingerprint, film)
+        name = look(film.sop_instance, decision.regions, obligations.background)
+        self._background.submit(self._finder.remember, name, shown)
+        self._background.submit(self._remember_film, film)
         masks = {r: m for r, m in whole.region_masks.items() if r in needed}
         return Opened(copy_for_reader(plain, marked, granted, shown), marked, granted, masks)
 
@@ -102,11 +102,24 @@ class Originals:
         whole = open_frame(sealed.dataset, self._keys, None)
         return normalise(whole.pixels, plain), int(plain.BitsStored)
 
-    def find(self, picture: npt.NDArray[np.uint8], films: list[Film]) -> list[FilmMatch]:
-        """Return the films among `films` (those ever viewed) that `picture` may show."""
-        for film in films:
-            self._ensure_fingerprint(film)
-        return list(self._loaded_index().find(picture))
+    def find(
+        self, picture: npt.NDArray[np.uint8], grants: Iterable[ViewGrant]
+    ) -> list[tuple[str, int]]:
+        """Return (SOP Instance UID, agreeing feature pairs) that `picture` may show, best first.
+
+        What a crash left without a fingerprint gets one now.
+        """
+        for grant in grants:
+            film = self._archive.get(grant.sop_instance)
+            name = look(film.sop_instance, grant.regions, grant.background)
+            self._remember_film(film)
+            if name not in self._finder:
+                sealed = self._load(film)
+                whole = open_frame(sealed.dataset, self._keys, None)
+                granted = _granted(whole, grant.regions)
+                clear, _ = self.frame(film)
+                self._finder.remember(name, hide(clear, granted, grant.background))
+        return self._finder.find(picture)
 
     def close(self) -> None:
         """Finish what runs in the background."""
@@ -126,28 +139,9 @@ class Originals:
                 self._sealed.popitem(last=False)
         return sealed
 
-    def _ensure_fingerprint(self, film: Film) -> None:
-        if film.sop_instance in self._fingerprints:
-            return
-        try:
-            frame, _ = self.frame(film)
-            made = fingerprint(frame)
-            self._fingerprints.write(film.sop_instance, made.to_bytes())
-        except Exception:
-            log.exception("fingerprint.failed", sop=film.sop_instance)
-            return
-        with self._lock:
-            if self._index is not None:
-                self._index.add(film.sop_instance, made)
-
-    def _loaded_index(self) -> FilmIndex:
-        with self._lock:
-            if self._index is None:
-                self._index = FilmIndex()
-                for item in self._fingerprints.list():
-                    stored = Fingerprint.from_bytes(self._fingerprints.read(item.name))
-                    self._index.add(item.name, stored)
-            return self._index
+    def _remember_film(self, film: Film) -> None:
+        if film.sop_instance not in self._finder:
+            self._finder.remember(film.sop_instance, self.frame(film)[0])
 
 
 def _granted(opened: OpenedFrame, regions: frozenset[Region]) -> npt.NDArray[np.bool_]:

@@ -129,16 +129,16 @@ class Tracing:
             raise Refused(decision.reasons)
 
     def _best_film(self, picture: npt.NDArray[np.uint8]) -> tuple[Film | None, int, Ranking | None]:
-        viewed = [self._archive.get(sop) for sop in self._delivery.viewed_films()]
         results = []
-        for match in self._originals.find(picture, viewed)[:MAX_FILMS]:
-            film = self._archive.get(match.film_id)
+        found = self._originals.find(picture, self._delivery.grants())
+        for sop_instance, inliers in found[:MAX_FILMS]:
+            film = self._archive.get(sop_instance)
             frame, _ = self._originals.frame(film)
-            ids = [g.view_id for g in self._delivery.views_of(film.sop_instance)]
+            ids = [g.view_id for g in self._delivery.views_of(sop_instance)]
             ranking = trace(frame, picture, self._originals.mark_key, ids)
             if ranking.verdict == "accuse":
-                return film, match.inliers, ranking
-            results.append((film, match.inliers, ranking))
+                return film, inliers, ranking
+            results.append((film, inliers, ranking))
         return results[0] if results else (None, 0, None)
 
     def _grants(
