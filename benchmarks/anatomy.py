@@ -264,7 +264,7 @@ def sheets(segmenter: Segmenter, tests: list[films.Film], rows: list[Row], out: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    default = os.environ.get("LEADAPRON_DATA", Path(__file__).parents[2] / "shared" / "data")
+    default = os.environ.get("LEADAPRON_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default) / "anatomy")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheets", type=Path)

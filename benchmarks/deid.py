@@ -34,7 +34,7 @@ from leadapron.deid.frames import to_gray
 from leadapron.deid.textblocks import regions
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT = Path(os.environ.get("LEADAPRON_DATA", ROOT.parent / "shared" / "data"))
+DEFAULT = Path(os.environ.get("LEADAPRON_TEST_DATA", ROOT.parent / "shared" / "data"))
 KEY = b"benchmark key of thirty-two byte"
 PLACES = (
     "PatientName", "PatientID", "PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate",

@@ -71,7 +71,7 @@ class Demo:
         self.running = running
         self.here = running.instance
         self.story = Story()
-        self.http = httpx2.Client(base_url=running.url, timeout=60, trust_env=False)
+        self.http = httpx2.Client(base_url=running.url, timeout=300, trust_env=False)
 
     def play(self, told: Callable[[int, str], None]) -> dict[str, Any]:
         """Run every step; `told(number, title)` hears of each before it starts."""
