@@ -33,7 +33,7 @@ class Plan:
 
     size: int = 320
     widths: tuple[int, ...] = (32, 48, 64, 96, 128)
-    steps: int = 3600
+    steps: int = 4100
     batch: int = 8
     rate: float = 2e-3
     decay: float = 1e-4
