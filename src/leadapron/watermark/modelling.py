@@ -168,20 +168,27 @@ class Prediction:
 
 
 def predict(
-    film: Film, copy: Float, geometry: Geometry, rounds: int = 2, sharp: bool = False
+    film: Film,
+    copy: Float,
+    geometry: Geometry,
+    rounds: int = 2,
+    sharp: bool = False,
+    whole: bool = False,
 ) -> Prediction:
     """Fit tone curve and blur, and return the prediction of `copy` (rows, columns).
 
     Args:
         rounds: how often outliers are weighed anew.
         sharp: assume that the copy was not filtered; only the tone curve is fitted.
+        whole: assume that all of the copy shows the film; otherwise that is tested.
     """
     maps = geometry.film_maps(film.scale)
     step = geometry.film_pixels_per_pixel() * float(np.mean(film.scale))
     weight = inside(maps, film.tone.shape, 1.0 + step).astype(np.float32)
     base_blur = 0.45 * step if step > 1.2 else 0.0
     flat = np.clip(sample(blurred(film.tone, base_blur), maps), 0, _BINS - 1)
-    weight = weight * shown(flat, copy, weight)
+    if not whole:
+        weight = weight * shown(flat, copy, weight)
     robust = weight
     for _ in range(rounds):
         curve = tone_curve(flat, copy, robust)
@@ -214,20 +221,31 @@ def shown(flat: Float, copy: Float, weight: Float) -> Float:
             for part in (flat, copy, weight)
         )
     extent = float(np.sqrt(max(float(weight.sum()), 1.0)))
-    fine, coarse = 1.5, max(4.0, extent / 60)
-    p = (blurred(flat, fine) - blurred(flat, coarse)) * weight
-    y = (blurred(copy, fine) - blurred(copy, coarse)) * weight
-    window = max(6.0, extent / 50)
-    pp, yy, py = (blurred(part, window) for part in (p * p, y * y, p * y))
-    agreement = np.abs(py) / np.sqrt((pp + 1e-4) * (yy + 1e-4))
+    window = max(5.0, extent / 90)
+    agreement = _agreement(flat, copy, weight, (1.2, max(4.0, extent / 120)), window)
     used = agreement[weight > 0]
     if used.size < 100:
         return np.ones((full[1], full[0]), np.float32)
     usual = float(np.percentile(used[:: max(1, used.size // 20_000)], 90))
     found = np.clip(agreement / max(usual, 1e-3) * 2.5 - 0.75, 0.0, 1.0).astype(np.float32)
+    # The edge of a fill looks like the film for half a window.
+    reach = 2 * round(window / 2) + 1
+    found = np.asarray(cv2.erode(found, np.ones((reach, reach), np.uint8)), np.float32)
     if factor < 1:
         found = np.asarray(cv2.resize(found, full, interpolation=cv2.INTER_LINEAR), np.float32)
     return found
+
+
+def _agreement(
+    flat: Float, copy: Float, weight: Float, scales: tuple[float, float], window: float
+) -> Float:
+    """Return the local correlation of detail between two scales, 0 to 1."""
+    fine, coarse = scales
+    p = (blurred(flat, fine) - blurred(flat, coarse)) * weight
+    y = (blurred(copy, fine) - blurred(copy, coarse)) * weight
+    pp, yy, py = (blurred(part, window) for part in (p * p, y * y, p * y))
+    sign = 1 if float(py.sum()) >= 0 else -1
+    return np.asarray(np.maximum(sign * py, 0) / np.sqrt((pp + 1e-4) * (yy + 1e-4)), np.float32)
 
 
 def _trust(error: Float, weight: Float) -> Float:

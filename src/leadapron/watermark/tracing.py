@@ -32,6 +32,7 @@ _DENSITY = 2048
 _COARSE = 400
 _FEW_INLIERS = 60
 _LARGE = 1_500_000
+_MOSTLY = 0.25
 _LOCAL = (0.12, 0.03)
 _DECOYS = 200
 _DECOY_SD = (0.75, 1.3)
@@ -259,13 +260,16 @@ def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float,
     """Return a column of measurements (n, m), float32, and a name, for each hypothesis."""
     prediction = predict(known.film, placed.copy, placed.geometry)
     extent = max(known.frame.shape) / placed.geometry.film_pixels_per_pixel()
-    meter = Meter(known.band, known.mask, placed.geometry, prediction)
-    signal = meter.signal()
+    tries = [(prediction, share, f"local {share:g}") for share in _LOCAL]
+    if float(np.mean(prediction.weight > 0.5)) > _MOSTLY:
+        whole = predict(known.film, placed.copy, placed.geometry, whole=True)
+        tries.append((whole, _LOCAL[0], "whole"))
     columns, names = [], []
-    for share in _LOCAL:
-        found = residual(placed.copy, prediction, share * extent)
-        columns.append(meter.measure(found.score(), found.response(signal), found.gain))
-        names.append(f"local {share:g}")
+    for predicted, share, name in tries:
+        meter = Meter(known.band, known.mask, placed.geometry, predicted)
+        found = residual(placed.copy, predicted, share * extent)
+        columns.append(meter.measure(found.score(), found.response(meter.signal()), found.gain))
+        names.append(name)
     quantised = detect(copy)
     if quantised is not None:
         for sharp in _filtering(copy, placed):
