@@ -3,7 +3,7 @@
     python benchmarks/watermark.py [--quick] [--json FILE] [--peer-python PYTHON]
 
 Films: RG1 (native CR chest film of pydicom-data, 1955×1841, 15 bit), the native 10-bit DX film
-of ``LEADAPRON_DATA/deid/pseudo_phi`` and films of ``LEADAPRON_DATA/anatomy/gbc100`` enlarged to
+of ``deid/pseudo_phi`` and films of ``anatomy/gbc100`` below LEADAPRON_TEST_DATA, enlarged to
 1024 pixels (weaker evidence: they are smooth, so they are reported apart). Every attack has a
 seed of its own. Times are process CPU seconds of one thread.
 """
@@ -41,6 +41,7 @@ Attack = Callable[[Picture, np.random.Generator], Picture]
 KEY = bytes(range(32))
 VIEWS = [f"view-{i:05d}" for i in range(1000)]
 TRUE = VIEWS[7]
+DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def films(quick: bool) -> list[tuple[str, str, Picture, int]]:
@@ -58,7 +59,9 @@ def films(quick: bool) -> list[tuple[str, str, Picture, int]]:
             print("SKIPPED: RG1 needs pydicom-data (pip install pydicom-data)")
     except ImportError:
         print("SKIPPED: RG1 needs pydicom")
-    data = Path(os.environ.get("LEADAPRON_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    data = Path(
+        os.environ.get("LEADAPRON_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
+    )
     for file in sorted((data / "deid" / "pseudo_phi").glob("*CHEST_AP*.dcm")):
         ds = pydicom.dcmread(file)
         if min(ds.Rows, ds.Columns) < 700 or len(found) > 1:
@@ -66,7 +69,7 @@ def films(quick: bool) -> list[tuple[str, str, Picture, int]]:
         found.append(("DX 800", "native", ds.pixel_array.astype(np.uint16), int(ds.BitsStored)))
     gbc = sorted((data / "anatomy" / "gbc100" / "images").glob("*"))
     if not gbc:
-        print(f"SKIPPED: no films under {data} (set LEADAPRON_DATA)")
+        print(f"SKIPPED: no films under {data} (set LEADAPRON_TEST_DATA)")
     for file in gbc[12 : 13 if quick else 36 : 6]:
         small = np.array(Image.open(file).convert("L"))
         factor = 1024 / max(small.shape)
@@ -448,7 +451,9 @@ def finding(quick: bool, distractors: int = 10_000, asked_each: int = 60) -> lis
     A distractor takes features of three real films, turned about, shifted by up to a tenth of
     the film and with noisy descriptors: not a real film, but as confusable words.
     """
-    data = Path(os.environ.get("LEADAPRON_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    data = Path(
+        os.environ.get("LEADAPRON_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
+    )
     files = [
         *sorted((data / "anatomy" / "gbc100" / "images").glob("*")),
         *sorted((data / "anatomy" / "wingspan" / "images").glob("*")),

@@ -189,8 +189,9 @@ def test_one_time_link_signs_in_once(open_console, browser, running_instance):
     page.context.close()
 
     again = open_console(None)
+    # From another page: a change of the fragment alone would not load the console anew.
+    again.page.goto("about:blank")
     again.page.goto(link)
-    again.page.reload()
     expect(again.page.get_by_role("alert")).to_be_visible()
     expect(again.page.get_by_label("用户名")).to_be_visible()
 

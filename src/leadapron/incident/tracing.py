@@ -130,12 +130,12 @@ class Tracing:
 
     def _best_film(self, picture: npt.NDArray[np.uint8]) -> tuple[Film | None, int, Ranking | None]:
         results = []
-        found = self._originals.find(picture, self._delivery.grants())
-        for sop_instance, inliers in found[:MAX_FILMS]:
+        found = self._originals.find(picture, self._delivery.grants())[:MAX_FILMS]
+        for sop_instance, inliers in found:
             film = self._archive.get(sop_instance)
             frame, _ = self._originals.frame(film)
             ids = [g.view_id for g in self._delivery.views_of(sop_instance)]
-            ranking = trace(frame, picture, self._originals.mark_key, ids)
+            ranking = trace(frame, picture, self._originals.mark_key, ids, films_tried=len(found))
             if ranking.verdict == "accuse":
                 return film, inliers, ranking
             results.append((film, inliers, ranking))

@@ -1,6 +1,6 @@
 """The fixed visual words of chest films: compact descriptors and their coarse cells.
 
-``vocabulary.npz`` was learnt once by `learn` from public chest films (see the benchmark) and
+``vocabulary.npz`` was learnt once from public chest films (scripts/learn_vocabulary.py) and
 holds a projection of RootSIFT to 32 numbers and the centres of the words. It carries no film.
 """
 
