@@ -184,10 +184,12 @@ def test_no_log_at_all(tmp_path):
 
 def test_damage_at_the_edge_stops_the_writer(place):
     path = place / "ledger/tile/entries/002.p/1"
-    path.write_bytes(path.read_bytes().replace(b"512", b"513"))
+    damaged = path.read_bytes().replace(b'"i":512', b'"i":513')
+    assert damaged != path.read_bytes()
+    path.write_bytes(damaged)
     with pytest.raises(IntegrityFailure):
         Ledger.open(place / "ledger", SIGNER, seen=place / "seen")
-    assert path.read_bytes().count(b"513") == 1, "the evidence was left as it was"
+    assert path.read_bytes() == damaged, "the evidence was left as it was"
 
 
 def test_a_file_cut_under_the_running_writer_stops_it(place):
