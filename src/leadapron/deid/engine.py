@@ -134,7 +134,7 @@ class Walk:
         elif vr == "UI":
             self._uid(place, tag, vr, element, rule)
         elif vr == "SQ":
-            dummies = Sequence([dummy_item(item) for item in items(element)])
+            dummies = Sequence([dummy_item(item, self.map_uid) for item in items(element)])
             self._set(place, tag, vr, dummies, element, rule)
         else:
             value = self._pseudonym(tag, element, place.chars) or dummy(vr)

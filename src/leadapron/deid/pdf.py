@@ -160,7 +160,8 @@ def _from_layer(page: Page, sweep: Sweep, kinds: list[str]) -> list[tuple[int, i
     for start, end, kind in sweep.spans(page.text):
         kinds.append(kind)
         for x0, y0, x1, y1 in page.boxes[start:end]:
-            fills.append((int(x0) - MARGIN, int(y0) - MARGIN, int(x1) + MARGIN, int(y1) + MARGIN))
+            aside, above = MARGIN, MARGIN + int(y1 - y0) // 6
+            fills.append((int(x0) - aside, int(y0) - above, int(x1) + aside, int(y1) + above))
     return fills
 
 

@@ -25,7 +25,7 @@ CLASS_UIDS = (
 )
 
 
-_OVERLAY_DATA = 0x60003000
+_OVERLAY_DATA, _TRAILING_PADDING = 0x60003000, 0xFFFCFFFC
 
 
 class Rule(NamedTuple):
@@ -72,6 +72,8 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     """
     if tag & 0xFFFF == 0:
         return Rule(Action.REMOVE, "group length", "Group Length")
+    if tag == _TRAILING_PADDING:
+        return Rule(Action.REMOVE, "padding", "DataSetTrailingPadding")
     row = row_for(tag)
     if row is None and 0x6000 <= tag >> 16 <= 0x60FF:
         row = row_for(_OVERLAY_DATA)  # an overlay's geometry goes where its bitmap goes

@@ -28,6 +28,25 @@ NUMBERS = {
     "TM": re.compile(rb"[\d:.\-\\ \0]*"),
 }
 """What the values of number-like text VRs may be made of (PS3.5 6.2)."""
+NEEDED = frozenset({0x0040A160, 0x00700006, 0x00080100, 0x00080104})
+"""Texts and codes whose macro requires a value wherever it stands (Type 1 or 1C)."""
+ENUMERATED = {
+    0x0040A040: frozenset({
+        "TEXT", "NUM", "CODE", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME", "COMPOSITE",
+        "IMAGE", "WAVEFORM", "SCOORD", "SCOORD3D", "TCOORD", "CONTAINER", "TABLE",
+    }),
+    0x0040A010: frozenset({
+        "CONTAINS", "HAS PROPERTIES", "HAS CONCEPT MOD", "HAS OBS CONTEXT", "HAS ACQ CONTEXT",
+        "INFERRED FROM", "SELECTED FROM",
+    }),
+    0x0040A050: frozenset({"SEPARATE", "CONTINUOUS"}),
+    0x00700023: frozenset({
+        "POINT", "POLYLINE", "MULTIPOINT", "CIRCLE", "ELLIPSE", "INTERPOLATED", "POLYGON",
+        "ELLIPSOID",
+    }),
+}  # fmt: skip
+"""Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
+called Text must not empty them."""
 SEPARATOR = "\x00"
 SHORTEST = 4
 
@@ -105,9 +124,11 @@ class Sweep:
         return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
 
     def _clean(self, held: Held) -> list[str]:
+        if held.text in ENUMERATED.get(int(held.tag), ()):
+            return []
         text, kinds = self.text(held.text, free=held.free)
         if kinds:
-            if not text and self.required(held.tag, held.parent):
+            if not text and (int(held.tag) in NEEDED or self.required(held.tag, held.parent)):
                 text = "REMOVED"
             held.holder[held.tag] = DataElement(held.tag, held.vr, text)
         return kinds
