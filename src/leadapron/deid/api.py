@@ -125,10 +125,12 @@ def _encrypt(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> Non
 
     from leadapron.deid.reversible import add_encrypted_attributes
 
-    certificates = [load_pem_x509_certificate(pem) for pem in profile.recipients]
-    add_encrypted_attributes(out, ds, certificates, patches=report.patches)
+    recipients = [
+        load_pem_x509_certificate(r) if isinstance(r, bytes) else r for r in profile.recipients
+    ]
+    add_encrypted_attributes(out, ds, recipients, patches=report.patches)
     report.patches = []
-    report.notes.append(f"identity encrypted for {len(certificates)} recipients")
+    report.notes.append(f"identity encrypted for {len(recipients)} recipients")
 
 
 @lru_cache(maxsize=64)
