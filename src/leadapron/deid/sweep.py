@@ -20,7 +20,9 @@ from leadapron.model import Quarantined
 
 FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
 TEXT = FREE_TEXT | {"AE", "CS", "UR"}
-BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+BINARY = frozenset(
+    {"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"}
+)
 NUMBERS = {
     "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
     "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
@@ -48,7 +50,7 @@ ENUMERATED = {
 """Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
 called Text must not empty them."""
 SEPARATOR = "\x00"
-SHORTEST = 4
+SHORTEST, BETWEEN = 4, b"\n\0\0\n"
 
 
 class Held(NamedTuple):
@@ -93,13 +95,17 @@ class Sweep:
         for held in self._suspects():
             if held.holder.get(held.tag) is held.element:
                 findings.extend((held.path, kind) for kind in self._clean(held))
-        findings.extend((b.path, "binary") for b in self.blobs if self._clean_blob(b))
+        if self.in_bytes(BETWEEN.join(self._bytes(b) for b in self.blobs)):
+            findings.extend((b.path, "binary") for b in self.blobs if self._clean_blob(b))
         return findings
 
-    def _clean_blob(self, blob: Blob) -> bool:
+    def _bytes(self, blob: Blob) -> bytes:
         element = blob.holder.get(blob.tag)
         value = element.value if element is not None else None
-        if not isinstance(value, bytes) or not self.in_bytes(value):
+        return value if isinstance(value, bytes) else b""
+
+    def _clean_blob(self, blob: Blob) -> bool:
+        if not self.in_bytes(self._bytes(blob)):
             return False
         if self.required(blob.tag, blob.parent):
             raise Quarantined(
