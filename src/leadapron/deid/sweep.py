@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,6 +49,7 @@ ENUMERATED = {
 """Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
 called Text must not empty them."""
 SEPARATOR = "\x00"
+ROUNDS = 3
 SHORTEST, BETWEEN = 4, b"\n\0\0\n"
 
 
@@ -142,21 +142,26 @@ class Sweep:
     def text(self, text: str, *, free: bool) -> tuple[str, list[str]]:
         """Return the text without anything identifying, and the kinds found."""
         kinds: list[str] = []
-        text = self._strip(text, free, kinds)
-        wide = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        if wide != text:
-            cleaned = self._strip(wide, free, kinds)
-            text = cleaned if cleaned != wide else text
+        for _ in range(ROUNDS):
+            spans = self.spans(text, free=free)
+            if not spans:
+                break
+            for start, end, kind in reversed(spans):
+                instead = self.map_uid(text[start:end]) if kind == "uid" else ""
+                text = text[:start] + instead + text[end:]
+                kinds.append(kind)
         return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
 
-    def spans(self, text: str) -> list[tuple[int, int, str]]:
-        """Return where identifying text stands in a free text: (start, end, kind), in order.
+    def spans(self, text: str, *, free: bool = True) -> list[tuple[int, int, str]]:
+        """Return where identifying text stands: (start, end, kind), in order.
 
-        Overlapping hits are one; width is folded first, positions are those of `text`.
+        `free`: the text was written by people, so that the general patterns apply. Overlapping
+        hits are one; width and accents are folded first, positions are those of `text`.
         """
         folded, origin = fold(text)
-        hits = [(*span, "id-card") for span in patterns.id_cards(folded, strict=False)]
-        hits += [(*m.span(), "pattern") for m in patterns.GENERIC.finditer(folded)]
+        hits = [(*span, "id-card") for span in patterns.id_cards(folded, strict=not free)]
+        if free:
+            hits += [(*m.span(), "pattern") for m in patterns.GENERIC.finditer(folded)]
         known = self.known.pattern_cached()
         if known is not None:
             hits += [(*m.span(), "known-value") for m in known.finditer(folded)]
@@ -181,26 +186,6 @@ class Sweep:
             if self.known.may_occur(text) and known.search(text):
                 return True
         return False
-
-    def _strip(self, text: str, free: bool, kinds: list[str]) -> str:
-        for start, end in reversed(list(patterns.id_cards(text, strict=not free))):
-            text = text[:start] + text[end:]
-            kinds.append("id-card")
-        if free:
-            text, count = patterns.GENERIC.subn("", text)
-            if count:
-                kinds.append("pattern")
-        known = self.known.pattern_cached()
-        if known is not None:
-            text, count = known.subn("", text)
-            if count:
-                kinds.append("known-value")
-        if patterns.UIDS.search(text):
-            mapped = patterns.UIDS.sub(lambda m: self.map_uid(m.group()), text)
-            if mapped != text:
-                kinds.append("uid")
-            text = mapped
-        return text
 
 
 def _tidy(text: str) -> str:
