@@ -11,6 +11,8 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
+    UID,
+    AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -19,9 +21,11 @@ from pydicom.uid import (
 import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
+from leadapron.deid.codestreams import trim_pixels
 from leadapron.deid.documents import clean_documents, read_documents
 from leadapron.deid.encode import sequence_bytes
 from leadapron.deid.engine import Walk
+from leadapron.deid.frames import syntax
 from leadapron.deid.graphics import clean_overlays, clear_unused_bits, has_embedded
 from leadapron.deid.kinds import unclean
 from leadapron.deid.profile import Profile
@@ -33,7 +37,7 @@ from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
 from leadapron.deid.values import texts
 from leadapron.deid.vault import PATIENT, Link, Vault
-from leadapron.model import LeadApronError
+from leadapron.model import BadInput, LeadApronError
 
 _METHOD_CODES = BaseTag(0x00120064)
 IMPLEMENTATION_CLASS_UID = "2.25.212345018743305519620946071215230391742"
@@ -60,6 +64,7 @@ def deidentify(ds: Dataset, profile: Profile | str, vault: Vault) -> DeidResult:
 
 
 def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> Dataset:
+    _check_syntax(ds)
     reason = unclean(ds)
     if reason is not None:
         report.quarantine.append(reason)
@@ -84,6 +89,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
         out.BurnedInAnnotation = "NO"
     _mark(out, profile)
     _encode(ds, out)
+    walk.notes.extend(trim_pixels(out, syntax(out)))
     if "PixelData" in out and has_embedded(ds):
         clear_unused_bits(out, profile.max_pixels)
     if profile.clean_graphics:
@@ -101,6 +107,18 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     report.character_set = "\\".join(chars.label)
     report.maps = [(link.kind, link.original, link.pseudonym) for link in walk.links]
     return out
+
+
+def _check_syntax(ds: Dataset) -> None:
+    """Refuse transfer syntaxes that nobody can read, private ones included (PS3.6 A)."""
+    meta = getattr(ds, "file_meta", None)
+    used = meta.get("TransferSyntaxUID") if meta is not None else None
+    if used and UID(str(used)) not in AllTransferSyntaxes:
+        raise BadInput(
+            f"unknown transfer syntax {used}",
+            remedy="let the sender use a standard transfer syntax",
+            code="unknown-transfer-syntax",
+        )
 
 
 def _clean_pixels(out: Dataset, profile: Profile, report: Report) -> None:
@@ -215,15 +233,15 @@ def _encode(ds: Dataset, out: Dataset) -> None:
     implicit, _ = ds.original_encoding
     old = getattr(ds, "file_meta", None)
     default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    syntax = old.get("TransferSyntaxUID", default) if old is not None else default
-    if syntax == DeflatedExplicitVRLittleEndian:
-        syntax = ExplicitVRLittleEndian  # few readers inflate; the content is the same
+    used = old.get("TransferSyntaxUID", default) if old is not None else default
+    if used == DeflatedExplicitVRLittleEndian:
+        used = ExplicitVRLittleEndian  # few readers inflate; the content is the same
     facts = (
         ("UL", 0x00020000, 0),
         ("OB", 0x00020001, b"\0\1"),
         ("UI", 0x00020002, str(out.get("SOPClassUID", ""))),
         ("UI", 0x00020003, str(out.get("SOPInstanceUID", ""))),
-        ("UI", 0x00020010, syntax),
+        ("UI", 0x00020010, used),
         ("UI", 0x00020012, IMPLEMENTATION_CLASS_UID),
         ("SH", 0x00020013, "LEADAPRON"),
     )

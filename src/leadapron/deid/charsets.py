@@ -7,14 +7,18 @@ import warnings
 from dataclasses import dataclass
 
 from pydicom import Dataset
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.dataelem import RawDataElement
+
+from leadapron.deid.rules import public_vr
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 _DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C, 0x5C, 0x5E, 0x3D}
-_CONVERTIBLE = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT", "UN", None})
+_CONVERTIBLE = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT", "UN"})
 _GB2312_PAIR = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
+_ESCAPES = re.compile(r"\x1b\$?[()*+,\-./]?[@-Z]")
+_CODECS = {"ISO_IR 192": "utf-8", "GB18030": "gb18030"}
 UNLABELLED = frozenset({"", "ISO_IR 6", "ISO_IR 100", "ISO_IR 101", "ISO 2022 IR 6"})
 
 
@@ -27,12 +31,45 @@ class CharacterSet:
     corrected: bool = False
 
     def decode(self, value: bytes) -> str:
-        """Return the text; bytes that do not fit become U+FFFD, never an exception."""
+        """Return the text; bytes that do not fit become U+FFFD, never an exception.
+
+        One value in another encoding than the rest (a comment typed on another system) is
+        recognised by its own bytes.
+        """
         if value.isascii() and 0x1B not in value:
             return value.decode("ascii")
+        if (
+            not self.corrected
+            and set(self.label) <= UNLABELLED
+            and (found := _detect(value, self.label))
+        ):
+            return value.decode(_CODECS[found[0]])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return decode_bytes(value, list(self.encodings), _DELIMITERS)
+            text: str = decode_bytes(value, list(self.encodings), _DELIMITERS)
+        text = _ESCAPES.sub("", text)
+        return _otherwise(value) or text if "\ufffd" in text and 0x1B not in value else text
+
+
+def readings(value: bytes) -> list[str]:
+    """Return what the bytes could say in the usual encodings, whatever the object's is."""
+    found = []
+    for codec in ("utf-8", "gb18030", "euc_kr"):
+        try:
+            found.append(value.decode(codec, "strict"))
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def _otherwise(value: bytes) -> str:
+    """Return the text in the first usual encoding that the bytes fit; empty if none does."""
+    for codec in ("utf-8", "gb18030", "euc_kr", "shift_jis"):
+        try:
+            return value.decode(codec, "strict")
+        except UnicodeDecodeError:
+            continue
+    return ""
 
 
 def _labels(ds: Dataset) -> tuple[str, ...]:
@@ -64,15 +101,22 @@ def character_set(ds: Dataset, parent: CharacterSet | None = None) -> CharacterS
     """
     labels = _labels(ds)
     if not labels and parent is not None:
-        return parent
+        if not (sample := _non_ascii(ds, depth=0)):
+            return parent
+        labels, inherited = parent.label, parent
+    else:
+        sample, inherited = _non_ascii(ds, depth=0), None
     declared = CharacterSet(labels, _encodings(labels))
-    sample = _non_ascii(ds, depth=0)
     if not sample:
         return declared
-    trusted = set(labels) - UNLABELLED and _decodes(sample, declared)
-    found = None if trusted else _detect(sample)
+    if _looks_utf8(sample):
+        found: tuple[str, ...] | None = ("ISO_IR 192",)
+    elif set(labels) - UNLABELLED and _known(labels) and _decodes(sample, declared):
+        found = None
+    else:
+        found = _detect(sample, labels) or _unescaped(labels, sample)
     if found is None or found == labels:
-        return declared
+        return inherited or declared
     return CharacterSet(found, _encodings(found), corrected=True)
 
 
@@ -84,14 +128,42 @@ def _non_ascii(ds: Dataset, depth: int) -> bytes:
                 parts.extend(_non_ascii(item, depth + 1) for item in element.value)
             continue
         value = element.value
-        if element.VR in _CONVERTIBLE and value and len(value) < 65536 and not value.isascii():
+        vr = element.VR or public_vr(int(element.tag))
+        if vr in _CONVERTIBLE and value and len(value) < 65536 and not value.isascii():
             parts.append(bytes(value))
     return b" ".join(p for p in parts if p)[:65536]
+
+
+def _known(labels: tuple[str, ...]) -> bool:
+    return all(label in python_encoding for label in labels)
+
+
+def _looks_utf8(sample: bytes) -> bool:
+    """Return whether the bytes are UTF-8 with letters of three bytes: GBK practically never is."""
+    try:
+        text = sample.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return False
+    return any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af" for c in text)
+
+
+def _unescaped(labels: tuple[str, ...], sample: bytes) -> tuple[str, ...] | None:
+    """Return the set of bytes that lack the escape sequences which ISO 2022 asks for."""
+    for name, codec in (("ISO 2022 IR 58", "gb18030"), ("ISO 2022 IR 149", "euc_kr")):
+        if name in labels:
+            try:
+                sample.decode(codec, "strict")
+            except UnicodeDecodeError:
+                continue
+            return ("GB18030",) if codec == "gb18030" else (name,)
+    return None
 
 
 def _decodes(sample: bytes, declared: CharacterSet) -> bool:
     if b"\x1b" in sample:
         return True
+    if len(declared.label) > 1 and not declared.label[0]:
+        return False  # beyond the first set, letters need an escape sequence, and there is none
     try:
         sample.decode(declared.encodings[0], "strict")
     except (UnicodeDecodeError, LookupError):
@@ -99,19 +171,24 @@ def _decodes(sample: bytes, declared: CharacterSet) -> bool:
     return True
 
 
-def _detect(sample: bytes) -> tuple[str, ...] | None:
-    for label, codec in (("ISO_IR 192", "utf-8"), ("GB18030", "gb18030")):
+def _detect(sample: bytes, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+    least = 2 if any(labels) else 1
+    for label, codec in _CODECS.items():
         try:
             sample.decode(codec, "strict")
         except UnicodeDecodeError:
             continue
-        if codec == "utf-8" or _mostly_hanzi(sample):
+        if codec == "utf-8" or _mostly_hanzi(sample, least):
             return (label,)
     return None
 
 
-def _mostly_hanzi(sample: bytes) -> bool:
-    """Latin-1 letters with accents stand alone between ASCII letters; hanzi come in pairs."""
-    high = sum(len(run) for run in _HIGH.findall(sample))
-    pairs = 2 * sum(len(_GB2312_PAIR.findall(run)) for run in _HIGH.findall(sample))
-    return high >= 2 and pairs >= 0.6 * high
+def _mostly_hanzi(sample: bytes, least: int) -> bool:
+    """Latin-1 letters with accents stand alone between ASCII letters; hanzi come in pairs.
+
+    Against a label, `least` different pairs are asked for: ÜÜ is one pair, however often it stands.
+    """
+    runs = _HIGH.findall(sample)
+    pairs = [pair for run in runs for pair in _GB2312_PAIR.findall(run)]
+    high = sum(len(run) for run in runs)
+    return high >= 2 and 2 * len(pairs) >= 0.6 * high and len(set(pairs)) >= least

@@ -16,12 +16,12 @@ from leadapron.deid.charsets import SPECIFIC_CHARACTER_SET, CharacterSet, charac
 from leadapron.deid.dummies import dummy
 from leadapron.deid.known import KnownValues
 from leadapron.deid.profile import Profile
-from leadapron.deid.reading import as_vr, cap_age, readable, whole
+from leadapron.deid.reading import as_vr, cap_age, check_items, readable, whole
 from leadapron.deid.report import Entry
 from leadapron.deid.rules import DATE_VRS, Rule, Rules, true_vr
 from leadapron.deid.sweep import BINARY, FREE_TEXT, NUMBERS, TEXT, Blob, Held
 from leadapron.deid.table import Action
-from leadapron.deid.values import Element, as_bytes, dummy_item, items, texts
+from leadapron.deid.values import Element, as_bytes, dummy_item, items, possible_texts, texts
 from leadapron.deid.vault import ACCESSION, UID, Link, Vault
 from leadapron.model import Quarantined
 
@@ -111,6 +111,7 @@ class Walk:
         if vr != element.VR and element.VR is not None:
             element = as_vr(element, vr, place.chars)
         elif vr == "SQ" and isinstance(element, RawDataElement):
+            check_items(element)
             element = place.src[tag]
         if rule.action is not Action.KEEP or tag in _ALWAYS_LEARN:
             self.learn(tag, vr, element, place.chars)
@@ -266,11 +267,11 @@ class Walk:
         if not element.value or vr not in _LEARNABLE:
             return
         if vr == "PN":
-            self.known.add_names(texts(element, chars))
+            self.known.add_names(possible_texts(element, chars))
         elif tag in identity.IDS:
             self.known.ids.update(texts(element, chars))
         elif tag in identity.PHRASES:
-            self.known.phrases.update(texts(element, chars))
+            self.known.phrases.update(possible_texts(element, chars))
         elif vr in DATE_VRS and not self.profile.retain_longitudinal_full_dates:
             self.known.dates.update(texts(element, chars))
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import warnings
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,9 @@ from leadapron.deid.vault import Vault
 from leadapron.model import BadInput, Quarantined, StorageFailure
 
 MAX_FILE_BYTES = 4 << 30
+MAX_INFLATED = 1 << 29
+_DEFLATED, _EXPLICIT = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
+_META_LENGTH = b"\2\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,39 @@ def _read(src: Path, max_bytes: int) -> bytes:
         ) from error
 
 
+def inflated(data: bytes, most: int = MAX_INFLATED) -> bytes:
+    """Return a deflated file (PS3.5 A.5) as Explicit VR Little Endian, others unchanged.
+
+    BadInput (``too-large``) if it inflates to more than `most` bytes, ``truncated`` if damaged.
+    """
+    if _DEFLATED not in data[:4096] or data[132:136] != _META_LENGTH:
+        return data
+    start = 144 + int.from_bytes(data[140:144], "little")
+    head, place = data[:start], data[:start].find(_DEFLATED)
+    if place < 0:
+        return data
+    opener = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        body = opener.decompress(data[start:], most)
+    except zlib.error as error:
+        raise BadInput(
+            "the deflated data set is damaged",
+            remedy="ask the sender for an intact copy",
+            code="truncated",
+        ) from error
+    if opener.unconsumed_tail:
+        raise BadInput(
+            f"the deflated data set inflates to more than {most} bytes",
+            remedy="ask the sender for an uncompressed copy if the object is genuine",
+            code="too-large",
+        )
+    plain = _EXPLICIT.ljust(len(_DEFLATED), b"\0")
+    return head[:place] + plain + head[place + len(_DEFLATED) :] + body
+
+
 def parse(data: bytes) -> Dataset:
     """Return the data set of a DICOM file's bytes; BadInput if it is none or is cut off."""
+    data = inflated(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

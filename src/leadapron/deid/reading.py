@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from typing import Any
 
@@ -49,6 +50,23 @@ def as_vr(element: Element, vr: str, chars: CharacterSet) -> Element:
     value = texts(element, chars)
     single: Any = value[0] if len(value) == 1 else value
     return DataElement(element.tag, vr, single, validation_mode=config.IGNORE)
+
+
+def check_items(element: RawDataElement) -> None:
+    """Refuse a sequence whose items claim more bytes than it has (PS3.5 7.5)."""
+    value, place = element.value or b"", 0
+    order = "<" if element.is_little_endian else ">"
+    while place + 8 <= len(value):
+        group, number, length = struct.unpack_from(f"{order}HHL", value, place)
+        if length == _UNDEFINED or (group, number) != (0xFFFE, 0xE000):
+            return  # its end is found by reading
+        place += 8 + length
+    if place > len(value):
+        raise BadInput(
+            f"an item of the sequence at {element.tag} is cut off",
+            remedy="ask the sender for the whole object",
+            code="truncated",
+        )
 
 
 def _items(element: Element, chars: CharacterSet) -> Sequence:

@@ -48,8 +48,9 @@ ENUMERATED = {
 }  # fmt: skip
 """Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
 called Text must not empty them."""
-SEPARATOR = "\x00"
+SEPARATOR = "\n\x00\n"
 ROUNDS = 3
+ENCODINGS = ("utf-8", "gb18030", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
 SHORTEST, BETWEEN = 4, b"\n\0\0\n"
 
 
@@ -119,13 +120,13 @@ class Sweep:
     def _suspects(self) -> list[Held]:
         """Return the texts worth cleaning: one pass over all of them joined finds the hits."""
         everything = SEPARATOR.join(h.text for h in self.held)
-        if not everything.isascii():
+        if not everything.isascii() or "\0" in everything.replace(SEPARATOR, ""):
             return self.held  # width and accents fold differently in each text
         wanted = [patterns.GENERIC, patterns.UIDS, patterns.LONG_NUMBERS]
         if self.known.may_occur(everything):
             pattern = self.known.pattern_cached()
             wanted += [pattern] if pattern is not None else []
-        ends = list(accumulate(len(h.text) + 1 for h in self.held))
+        ends = list(accumulate(len(h.text) + len(SEPARATOR) for h in self.held))
         places = {m.start() for pattern in wanted for m in pattern.finditer(everything)}
         return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
 
@@ -133,6 +134,9 @@ class Sweep:
         if held.text in ENUMERATED.get(int(held.tag), ()):
             return []
         text, kinds = self.text(held.text, free=held.free)
+        raw = held.element.value
+        if not kinds and isinstance(raw, bytes) and _odd(raw) and self.in_bytes(raw):
+            text, kinds = "", ["known-value"]  # in another encoding than the object's
         if kinds:
             if not text and (int(held.tag) in NEEDED or self.required(held.tag, held.parent)):
                 text = "REMOVED"
@@ -181,11 +185,16 @@ class Sweep:
         known = self.known.pattern_cached()
         if known is None or len(value) < SHORTEST:
             return False
-        for encoding in ("utf-8", "gb18030", "utf-16-le", "utf-16-be"):
+        for encoding in ENCODINGS:
             text = value.decode(encoding, "replace")
             if self.known.may_occur(text) and known.search(text):
                 return True
         return False
+
+
+def _odd(raw: bytes) -> bool:
+    """Return whether a text's bytes could say something else in another encoding."""
+    return not raw.isascii() or b"\0" in raw.rstrip(b"\0")
 
 
 def _tidy(text: str) -> str:

@@ -11,7 +11,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from leadapron.deid.charsets import CharacterSet
+from leadapron.deid.charsets import CharacterSet, readings
 from leadapron.deid.dummies import dummy
 from leadapron.deid.rules import CLASS_UIDS
 
@@ -29,6 +29,15 @@ def texts(element: Element, chars: CharacterSet) -> list[str]:
         return [v.strip(_PADDING) for v in chars.decode(value).split("\\")]
     many: Many[Any] = value if isinstance(value, (list, tuple, MultiValue)) else (value,)
     return [str(v).strip(_PADDING) for v in many]
+
+
+def possible_texts(element: Element, chars: CharacterSet) -> list[str]:
+    """Return the values as text, also as they read in other encodings than the object's."""
+    value: Any = element.value
+    if not isinstance(value, bytes) or value.isascii():
+        return texts(element, chars)
+    others = [v.strip(_PADDING) for text in readings(value) for v in text.split("\\")]
+    return list(dict.fromkeys([*texts(element, chars), *others]))
 
 
 def items(element: Element) -> list[Dataset]:
