@@ -48,7 +48,9 @@ class KnownValues:
         """Return False only if no known value can be in `text`; much cheaper than `pattern`."""
         self._refresh()
         squeezed = _squeeze(text)
-        return any(core in squeezed for core in self._cores)
+        if any(core in squeezed for core in self._cores):
+            return True
+        return bool(self.names and names.DOTTED.search(text))
 
     def cores(self) -> frozenset[str]:
         """Return strings one of which is in every squeezed text that `pattern` could match."""

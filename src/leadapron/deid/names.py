@@ -18,6 +18,7 @@ _NEWBORN = re.compile(
     r"(?:之)?(?:[大小长次幼]?(?:子|女|婴|男婴|女婴|婴儿)|双胎(?:之)?[大小一二甲乙AB]?|新生儿|宝宝|BB|毛毛)"
     r"[一二三12ABab]?$"
 )
+DOTTED = re.compile(r"(?<![A-Za-z])[A-Za-z]\.\s?[A-Za-z]\.")
 MIN_TOKEN = 3
 
 
@@ -118,7 +119,10 @@ def split_chinese(full: str) -> tuple[str, str]:
 
 
 def cores(name: str) -> Iterable[str]:
-    """Yield strings one of which is in every text that a pattern of this name could match."""
+    """Yield strings one of which is in every text that a pattern of this name could match.
+
+    Initials alone (`DOTTED`) are left out: two letters are in nearly every text.
+    """
     for spelling in (name, plain(name)):
         for token in re.split(r"[\W_]+", spelling):
             if len(token) > 1 or IS_CJK.search(token):
@@ -128,8 +132,3 @@ def cores(name: str) -> Iterable[str]:
             yield family[0]
             if given and _HAN_ONLY.fullmatch(family + given):
                 yield from pinyin.cores(family, given)
-    else:
-        tokens = [t for t in re.split(r"[\s^,;.]+", plain(name)) if t]
-        letters = [t[0] for t in tokens[:3]]
-        yield "".join(letters)
-        yield "".join([*letters[1:], *letters[:1]])
