@@ -16,6 +16,7 @@ from pydicom.uid import UID
 from leadapron.model import BadInput
 
 PIXEL_DATA = 0x7FE00010
+_SAMPLES, _ROWS, _COLUMNS, _BITS = 0x00280002, 0x00280010, 0x00280011, 0x00280100
 _JPEG, _J2K, _END = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd9"
 _SOF = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _COMMENT, _SCAN = 0xFE, 0xDA
@@ -69,20 +70,29 @@ def _frames(value: bytes, number: int) -> list[bytes]:
 
 def _trim_native(ds: Dataset) -> list[str]:
     """Cut native Pixel Data to what the dimensions need (PS3.5 8.1.1: one byte of padding)."""
-    facts = [ds.get(k) for k in ("Rows", "Columns", "BitsAllocated")]
     value = ds[PIXEL_DATA].value
-    if not value or not all(isinstance(f, int) and f > 0 for f in facts):
+    rows, columns, bits = (_number(ds, tag) for tag in (_ROWS, _COLUMNS, _BITS))
+    if not value or not rows * columns * bits:
         return []
-    rows, columns, bits = (int(f) for f in facts)
-    samples, frames = int(ds.get("SamplesPerPixel") or 1), int(ds.get("NumberOfFrames") or 1)
+    samples, frames = _number(ds, _SAMPLES) or 1, int(ds.get("NumberOfFrames") or 1)
     needed = -(-rows * columns * samples * max(1, frames) * bits // 8)
-    if str(ds.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
+    if samples > 1 and str(ds.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
         needed = needed * 2 // 3
     needed += needed % 2
     if needed >= len(value):
         return []
     ds[PIXEL_DATA].value = value[:needed]
     return [f"{len(value) - needed} bytes after the last sample removed"]
+
+
+def _number(ds: Dataset, tag: int) -> int:
+    """Return a US value without converting the element; 0 if there is none."""
+    element = ds.get_item(tag) if tag in ds else None
+    value = element.value if element is not None else None
+    if isinstance(value, bytes):
+        little = ds.original_encoding[1] is not False
+        return int.from_bytes(value[:2], "little" if little else "big")
+    return value if isinstance(value, int) else 0
 
 
 def stripped(frame: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from leadapron.deid import names
 from leadapron.deid.names import IS_CJK
@@ -27,17 +28,17 @@ class KnownValues:
     dates: set[str] = field(default_factory=set)
     _pattern: re.Pattern[str] | None = None
     _cores: frozenset[str] = frozenset()
-    _size: int = -1
+    _pattern_of: int = -1
+    _cores_of: int = -1
 
     def pattern_cached(self) -> re.Pattern[str] | None:
         """Return `pattern`, compiled again only after values were added."""
-        self._refresh()
+        if self._pattern_of != len(self):
+            self._pattern, self._pattern_of = self.pattern(), len(self)
         return self._pattern
 
-    def _refresh(self) -> None:
-        size = len(self.names) + len(self.ids) + len(self.phrases) + len(self.dates)
-        if size != self._size:
-            self._pattern, self._cores, self._size = self.pattern(), self.cores(), size
+    def __len__(self) -> int:
+        return len(self.names) + len(self.ids) + len(self.phrases) + len(self.dates)
 
     def add_names(self, values: Iterable[str]) -> None:
         """Add PN values, all component groups."""
@@ -46,7 +47,8 @@ class KnownValues:
 
     def may_occur(self, text: str) -> bool:
         """Return False only if no known value can be in `text`; much cheaper than `pattern`."""
-        self._refresh()
+        if self._cores_of != len(self):
+            self._cores, self._cores_of = self.cores(), len(self)
         squeezed = _squeeze(text)
         if any(core in squeezed for core in self._cores):
             return True
@@ -54,7 +56,7 @@ class KnownValues:
 
     def cores(self) -> frozenset[str]:
         """Return strings one of which is in every squeezed text that `pattern` could match."""
-        cores = {_squeeze(c) for n in self.names for c in names.cores(n)}
+        cores = {c for n in self.names for c in _name_cores(n)}
         cores |= {_squeeze(v).lstrip("0") for v in self.ids}
         cores |= {_squeeze(p) for v in self.phrases for p in _pieces(v)}
         for digits in (_NO_DIGIT.sub("", v)[:8] for v in self.dates):
@@ -68,15 +70,29 @@ class KnownValues:
         """Return one pattern for everything known, longest alternatives first."""
         parts: set[str] = set()
         for name in self.names:
-            cjk = IS_CJK.search(name)
-            parts.update(names.cjk_name(name) if cjk else names.latin_name(name))
+            parts.update(_name_patterns(name))
         parts.update(_identifier(v) for v in self.ids if _searchable_id(v))
         pieces = {p for v in self.phrases for p in _pieces(v)}
         parts.update(_phrase(v) for v in pieces if _searchable_phrase(v))
-        parts.update(f for v in self.dates for f in _date_forms(v))
+        parts.update(f for v in self.dates for f in _date_patterns(v))
         if not parts:
             return None
         return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def _name_patterns(name: str) -> tuple[str, ...]:
+    return tuple(names.cjk_name(name) if IS_CJK.search(name) else names.latin_name(name))
+
+
+@lru_cache(maxsize=1024)
+def _name_cores(name: str) -> tuple[str, ...]:
+    return tuple(_squeeze(core) for core in names.cores(name))
+
+
+@lru_cache(maxsize=1024)
+def _date_patterns(value: str) -> tuple[str, ...]:
+    return tuple(_date_forms(value))
 
 
 def _squeeze(text: str) -> str:

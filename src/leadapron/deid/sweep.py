@@ -49,9 +49,14 @@ ENUMERATED = {
 """Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
 called Text must not empty them."""
 SEPARATOR = "\n\x00\n"
+_SPELLS = re.compile(
+    rb"[A-Za-z0-9][A-Za-z0-9 ._-]{2}|[\x80-\xff]{2}"
+    rb"|(?:[A-Za-z0-9]\0){3}|[\x4e-\x9f][^\0]|[^\0][\x4e-\x9f]"
+)
+"""What a value must hold to spell a name or number in any of ENCODINGS."""
 ROUNDS = 3
 ENCODINGS = ("utf-8", "gb18030", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
-SHORTEST, BETWEEN = 4, b"\n\0\0\n"
+BETWEEN = b"\n\0\0\n"
 
 
 class Held(NamedTuple):
@@ -182,8 +187,10 @@ class Sweep:
 
     def in_bytes(self, value: bytes) -> bool:
         """Return whether a binary value spells a known value in any usual encoding."""
+        if not self.known or not _SPELLS.search(value):
+            return False
         known = self.known.pattern_cached()
-        if known is None or len(value) < SHORTEST:
+        if known is None:
             return False
         for encoding in ENCODINGS:
             text = value.decode(encoding, "replace")
