@@ -251,14 +251,16 @@ class Delivery:
                 session.add(row)
 
     def _opened(self, film: Film, decision: Decision, view_id: str) -> Opened:
+        # A copy made before a merge or a correction names the patient of that time.
+        labelled = f"{view_id} {film.patient} {film.shift_days}"
         with self._lock:
-            known = self._cache.get(view_id)
+            known = self._cache.get(labelled)
             if known is not None:
-                self._cache.move_to_end(view_id)
+                self._cache.move_to_end(labelled)
                 return known
         opened = self._originals.open(film, decision, view_id)
         with self._lock:
-            self._cache[view_id] = opened
+            self._cache[labelled] = opened
             while len(self._cache) > CACHED_VIEWS:
                 self._cache.popitem(last=False)
         return opened

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from leadapron.archive import Archive, Film
 from leadapron.delivery.finding import Finder, look
-from leadapron.delivery.rendering import copy_for_reader, hide, normalise
+from leadapron.delivery.rendering import copy_for_reader, hide, normalise, relabel
 from leadapron.delivery.view import Frame, Opened, ViewGrant
 from leadapron.edge import read_part10
 from leadapron.model import ANATOMY, Decision, Denied, Region
@@ -93,7 +93,9 @@ class Originals:
         self._background.submit(self._finder.remember, name, shown)
         self._background.submit(self._remember_film, film)
         masks = {r: m for r, m in whole.region_masks.items() if r in needed}
-        return Opened(copy_for_reader(plain, marked, granted, shown), marked, granted, masks)
+        copy = copy_for_reader(plain, marked, granted, shown)
+        relabel(copy, film)
+        return Opened(copy, marked, granted, masks)
 
     def frame(self, film: Film) -> tuple[Frame, int]:
         """Return (the unmarked normalised frame, BitsStored): for the tracer only."""

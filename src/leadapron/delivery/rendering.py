@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from leadapron.archive import Film
+from leadapron.deid import dates, identity
+from leadapron.deid.identity import DATE_VRS
 from leadapron.delivery.view import Frame
 
 MOSAIC_BLOCKS = 24
@@ -133,3 +138,33 @@ def _drop_bad_spacing(copy: Dataset) -> None:
         spacing = copy.get(keyword)
         if spacing is not None and (len(spacing) != 2 or any(float(v) <= 0 for v in spacing)):
             delattr(copy, keyword)
+
+
+def relabel(copy: Dataset, film: Film) -> None:
+    """Say in a reader's copy whose film it is now, at every depth, and move its dates along.
+
+    The stored object keeps the pseudonym and the date shift that it came with; elements that
+    `copy` shares with it are replaced, not changed.
+    """
+    for element in list(copy):
+        if element.tag in _PATIENT:
+            copy[element.tag] = DataElement(element.tag, element.VR, film.patient)
+        elif element.VR == "SQ":
+            copy[element.tag] = DataElement(
+                element.tag, "SQ", Sequence([_relabelled(item, film) for item in element.value])
+            )
+        elif element.VR in DATE_VRS and film.shift_days and element.value:
+            values = element.value if element.VM > 1 else [element.value]
+            moved = [dates.shift(str(v), film.shift_days) or str(v) for v in values]
+            value = moved if element.VM > 1 else moved[0]
+            copy[element.tag] = DataElement(element.tag, element.VR, value)
+
+
+def _relabelled(item: Dataset, film: Film) -> Dataset:
+    fresh = Dataset()
+    fresh.update({element.tag: element for element in item})
+    relabel(fresh, film)
+    return fresh
+
+
+_PATIENT = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
