@@ -14,7 +14,6 @@ from leadapron.app.demo.run import PEOPLE, Demo
 from leadapron.app.running import Running, running
 from leadapron.app.settings import Settings
 
-
 WORKSTATIONS = ("READ_1", "READ_2", "READ_3", "SPARE")
 """AE titles that C-MOVE may send to in these tests."""
 
