@@ -19,7 +19,7 @@ from leadapron.edge import Protector
 from leadapron.incident import CaseStore
 from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
-from leadapron.policy import PolicyStore
+from leadapron.policy import Approvals, PolicyStore
 from leadapron.seal import CentreKeyPair, CentrePublicKey
 from leadapron.store.blobs import LocalBlobStore
 from leadapron.store.database import Database
@@ -49,6 +49,7 @@ class Instance:
     cases: CaseStore
     tracing: Tracing
     accounts: Accounts
+    approvals: Approvals
     spool: EncryptedFolder
     quarantine: EncryptedFolder
 
@@ -121,7 +122,7 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
     )
     stack.callback(originals.close)
     delivery = Delivery(archive, policy, ledger, catalog, originals, keystore.create("view-id"))
-    cases = CaseStore(catalog)
+    cases, accounts = CaseStore(catalog), Accounts(catalog)
     return Instance(
         settings=settings,
         folder=folder,
@@ -136,7 +137,8 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         searching=Searching(archive, policy, ledger),
         cases=cases,
         tracing=Tracing(archive, delivery, originals, policy, ledger, cases),
-        accounts=Accounts(catalog),
+        accounts=accounts,
+        approvals=Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in),
         spool=open_folder(folder, keystore, "spool"),
         quarantine=open_folder(folder, keystore, "quarantine"),
     )

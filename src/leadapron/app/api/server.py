@@ -12,7 +12,16 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from leadapron import __version__
-from leadapron.app.api import console, dicomweb, ledger, rendered, session, stow, tracing
+from leadapron.app.api import (
+    approvals,
+    console,
+    dicomweb,
+    ledger,
+    rendered,
+    session,
+    stow,
+    tracing,
+)
 from leadapron.app.api.schemas import Problem, ReasonText
 from leadapron.app.api.security import add_headers
 from leadapron.app.instance import Instance
@@ -34,9 +43,9 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     app.add_exception_handler(LeadApronError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     problems: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem} for code in (401, 403, 404, 422, 503)
+        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
     }
-    for module in (session, console, ledger, tracing):
+    for module in (session, console, ledger, tracing, approvals):
         app.include_router(module.router, prefix="/api", responses=problems)
     for module in (dicomweb, rendered):
         app.include_router(module.router, prefix="/dicom-web", responses=problems)

@@ -10,6 +10,7 @@ import typer
 
 from leadapron import __version__
 from leadapron.app.cli import admin
+from leadapron.app.cli.approval import approval_app
 from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
 
@@ -28,6 +29,7 @@ app.add_typer(admin.ledger_app, name="ledger")
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.order_app, name="order")
 app.add_typer(admin.quarantine_app, name="quarantine")
+app.add_typer(approval_app, name="approval")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the instance.")]
