@@ -21,6 +21,7 @@ from leadapron.app.dimse import DimseListener
 from leadapron.app.instance import Instance
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.delivery.query_service import QueryService
+from leadapron.delivery.retrieve_service import RetrieveService
 from leadapron.edge import Gateway, StorageService, StowForwarder
 from leadapron.model import Unavailable
 
@@ -61,11 +62,7 @@ def running(settings: Settings) -> Iterator[Running]:
         token, _ = instance.accounts.issue("gateway", "edge")
         stack.callback(instance.accounts.sign_out, token)
         gateway = _gateway(instance, f"{url}/archive/studies", token)
-        dimse = DimseListener(
-            settings,
-            StorageService(gateway, settings.modalities),
-            QueryService(instance.searching, instance.delivery, instance.policy),
-        )
+        dimse = _dimse(instance, gateway)
         app = create_app(instance, gateway)
         dimse.start()
         app.state.dimse_port = dimse.port
@@ -77,6 +74,16 @@ def running(settings: Settings) -> Iterator[Running]:
         stack.callback(instance.accounts.sign_out, operator)
         stack.enter_context(announced(folder.keys, url, dimse.port, operator))
         yield Running(instance, gateway, dimse, url, server)
+
+
+def _dimse(instance: Instance, gateway: Gateway) -> DimseListener:
+    settings = instance.settings
+    query = QueryService(instance.searching, instance.policy)
+    retrieve = RetrieveService(
+        query, instance.delivery, instance.policy, instance.ledger, settings.destinations()
+    )
+    storage = StorageService(gateway, settings.modalities)
+    return DimseListener(settings, storage, query, retrieve)
 
 
 def _gateway(instance: Instance, archive_url: str, token: str) -> Gateway:
