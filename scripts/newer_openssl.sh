@@ -13,7 +13,7 @@ fi
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' |
     awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
 [ -n "$mirror" ] || { echo "no Debian mirror is configured here" >&2; exit 1; }
-mkdir -p "$dir/apt/lists/partial" "$dir/apt/archives/partial" "$dir/debs" "$dir/root"
+mkdir -p "$dir/apt/lists/partial" "$dir/apt/archives/partial" "$dir/debs" "$dir/tree"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 echo "deb [signed-by=$keyring] $mirror sid main" >"$dir/apt/sources.list"
 : >"$dir/apt/status"
@@ -30,13 +30,13 @@ EOF
 export APT_CONFIG="$dir/apt/conf"
 apt-get -qq update >&2
 (cd "$dir/debs" && apt-get -qq download openssl libssl3t64 libc6 zlib1g libzstd1 >&2)
-for package in "$dir"/debs/*.deb; do dpkg-deb -x "$package" "$dir/root"; done
-libraries=$(dirname "$(find "$dir/root" -name libcrypto.so.3 | head -n 1)")
-loader=$(find "$dir/root" -name 'ld-linux*.so.*' -type f | head -n 1)
+for package in "$dir"/debs/*.deb; do dpkg-deb -x "$package" "$dir/tree"; done
+libraries=$(dirname "$(find "$dir/tree" -name libcrypto.so.3 | head -n 1)")
+loader=$(find "$dir/tree" -name 'ld-linux*.so.*' -type f | head -n 1)
 cat >"$dir/openssl" <<EOF
 #!/bin/sh
 OPENSSL_MODULES="$libraries/ossl-modules" OPENSSL_CONF=/dev/null \\
-    exec "$loader" --library-path "$libraries" "$dir/root/usr/bin/openssl" "\$@"
+    exec "$loader" --library-path "$libraries" "$dir/tree/usr/bin/openssl" "\$@"
 EOF
 chmod +x "$dir/openssl"
 "$dir/openssl" version >&2
