@@ -12,7 +12,16 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from leadapron import __version__
-from leadapron.app.api import approvals, console, dicomweb, ledger, session, stow, tracing
+from leadapron.app.api import (
+    approvals,
+    console,
+    dicomweb,
+    identities,
+    ledger,
+    session,
+    stow,
+    tracing,
+)
 from leadapron.app.api.schemas import Problem, ReasonText
 from leadapron.app.api.security import add_headers
 from leadapron.app.instance import Instance
@@ -36,7 +45,7 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     problems: dict[int | str, dict[str, Any]] = {
         code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
     }
-    for module in (session, console, ledger, tracing, approvals):
+    for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
     app.include_router(dicomweb.router, prefix="/dicom-web", responses=problems)
     app.include_router(stow.edge_router, prefix="/dicom-web", responses=problems)
