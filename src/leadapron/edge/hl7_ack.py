@@ -44,7 +44,8 @@ def _frame(message: Message | None, code: str, error: Hl7Error | None) -> bytes:
     control = _escaped(message.control_id) if message else ""
     version = _escaped(header.text(12)) if header else ""
     now = datetime.now(UTC).strftime("%Y%m%d%H%M%S") + "+0000"
-    kind = "^".join(part for part in ("ACK", event, "ACK" if event else "") if part)
+    plain = not event or version in {"2.1", "2.2", "2.3"}
+    kind = "ACK" if plain else f"ACK^{event}^ACK"
     processing = _escaped(header.text(11)) if header else ""
     msh = [
         "MSH", "^~\\&", ids[2] or "LEADAPRON", ids[3], ids[0], ids[1], now, "", kind,
