@@ -193,7 +193,9 @@ def escaped(value: str) -> str:
 @given(family=text, given_name=text, codec=st.sampled_from(["utf-8", "gb18030"]))
 def test_any_text_comes_through_as_other_libraries_read_it(family, given_name, codec):
     charset = {"utf-8": "UNICODE UTF-8", "gb18030": "GB 18030-2000"}[codec]
-    raw = message(f"PID|||1||{escaped(family)}^{escaped(given_name)}", charset=charset, codec=codec)
+    raw = message(
+        f"PID|||1||{escaped(family)}^{escaped(given_name)}||19700102", charset=charset, codec=codec
+    )
     pid = parse(raw).segments[1]
     mine = [c[0] for c in pid.repetitions(5)[0]] if pid.raw(5) else ["", ""]
     assert mine == [family, given_name]
