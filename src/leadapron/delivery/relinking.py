@@ -173,15 +173,17 @@ class Relinking:
         films = self._archive.search({"StudyInstanceUID": study})
         if not films:
             raise NotFound("no film of this study is archived", remedy="check the study's UID")
-        senders = {self._aliases.resolve(film.sent_as).patient for film in films}
-        others = senders - {self._aliases.resolve(patient).patient} or senders
-        if len(others) > 1:
+        senders = {self._as_sent(film).sent_as for film in films}
+        of = {sender: self._aliases.resolve(sender).patient for sender in sorted(senders)}
+        target = self._aliases.resolve(patient).patient
+        others = {sender: who for sender, who in of.items() if who != target} or of
+        if len(set(others.values())) > 1:
             raise Conflict(
                 "the study holds films of several patients",
                 remedy="let the modality send the wrong ones anew under a study of their own",
                 code="mixed-study",
             )
-        return others.pop()
+        return next(iter(others))
 
     def _as_sent(self, film: Film) -> Film:
         """Return the film with the number that the vault knows it was sent under."""
