@@ -129,9 +129,21 @@ class KeyedVault:
         """Return the patient's date shift; merged patients share one."""
         return self._made.shift_days(self.root(PATIENT, patient))
 
+    def own_shift_days(self, patient: str) -> int:
+        """Return the date shift that the key alone makes, whatever was relinked."""
+        return self._made.shift_days(patient)
+
     def fingerprint(self, value: bytes) -> str:
         """Return 16 hexadecimal digits of the value's keyed hash."""
         return hashlib.blake2b(value, digest_size=8, key=self._fingerprint_key).hexdigest()
+
+    def rehearse(self, relinks: Iterable[tuple[str, str]]) -> None:
+        """Raise what `relink` would, were these patients (original, onto) relinked in order."""
+        planned: dict[str, str] = {}
+        trial = _Rehearsal(self, planned)
+        for original, onto in relinks:
+            if trial._is_new(PATIENT, original, onto):
+                planned[original] = onto
 
     def root(self, kind: str, original: str) -> str:
         """Return the value whose pseudonym `original` has: itself, or the end of its relinks."""
@@ -175,6 +187,17 @@ class KeyedVault:
 
     def _relinked(self, kind: str, original: str) -> str | None:
         raise NotImplementedError
+
+
+class _Rehearsal(KeyedVault):
+    """A vault with relinks that are only planned."""
+
+    def __init__(self, real: KeyedVault, planned: dict[str, str]) -> None:
+        self._made = real._made
+        self._real, self._planned = real, planned
+
+    def _relinked(self, kind: str, original: str) -> str | None:
+        return self._planned.get(original) or self._real._relinked(kind, original)
 
 
 class MemoryVault(KeyedVault):

@@ -93,11 +93,11 @@ class Delivery:
         )
         return View(event, decision, self._opened(film, decision, view_id))
 
-    def check_view(self, request: ViewRequest) -> Decision:
-        """Return the decision on a view without opening it; refusals are ledgered and raised."""
+    def check_identity(self, request: ViewRequest) -> Decision:
+        """Return the decision on telling the patient's name; refusals are ledgered and raised."""
         recipient = self._recipient(request)
         film = self._archive.get(request.sop_instance)
-        decision = self._decide(request, recipient, film)
+        decision = self._decide(request, recipient, film, Action.REIDENTIFY)
         if not decision.allow:
             self._refuse(request, film, decision)
         return decision
@@ -146,14 +146,20 @@ class Delivery:
                 code="unknown-recipient",
             ) from None
 
-    def _decide(self, request: ViewRequest, recipient: Recipient, film: Film) -> Decision:
+    def _decide(
+        self,
+        request: ViewRequest,
+        recipient: Recipient,
+        film: Film,
+        action: Action = Action.VIEW,
+    ) -> Decision:
         available, in_domain = self._originals.regions(film)
         now = datetime.now(UTC)
         breaker = self._breaker_state(recipient.id, film.patient, now)
         return decide(
             AccessRequest(
                 recipient=recipient,
-                action=Action.VIEW,
+                action=action,
                 at=now,
                 patient=film.patient,
                 study=film.study_instance,

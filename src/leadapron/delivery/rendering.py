@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from leadapron.archive import Film
 from leadapron.deid import dates, identity
 from leadapron.deid.identity import DATE_VRS
+from leadapron.deid.reversible import ENCRYPTED_ATTRIBUTES
 from leadapron.delivery.view import Frame
 
 MOSAIC_BLOCKS = 24
@@ -187,8 +188,15 @@ def relabel(copy: Dataset, film: Film) -> None:
     """Say in a reader's copy whose film it is now, at every depth, and move its dates along.
 
     The stored object keeps the pseudonym and the date shift that it came with; elements that
-    `copy` shares with it are replaced, not changed.
+    `copy` shares with it are replaced, not changed. The identity encrypted inside the object
+    (0400,0500) is left out where it may be another patient's.
     """
+    if str(copy.get("PatientID", "")) != film.patient:
+        copy.pop(ENCRYPTED_ATTRIBUTES, None)
+    _relabel(copy, film)
+
+
+def _relabel(copy: Dataset, film: Film) -> None:
     for element in list(copy):
         if element.tag in _PATIENT:
             copy[element.tag] = DataElement(element.tag, element.VR, film.patient)
@@ -206,7 +214,7 @@ def relabel(copy: Dataset, film: Film) -> None:
 def _relabelled(item: Dataset, film: Film) -> Dataset:
     fresh = Dataset()
     fresh.update({element.tag: element for element in item})
-    relabel(fresh, film)
+    _relabel(fresh, film)
     return fresh
 
 

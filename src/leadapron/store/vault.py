@@ -155,6 +155,14 @@ class SqlVault(KeyedVault):
         with self._database.session() as session:
             session.merge(MessageRow(place=place, sealed=sealed, key=self._box.key_id))
 
+    def require_movable(self) -> None:
+        """Raise Conflict if a row is of an older version that no new key can be given."""
+        query = select(RelinkRow.place, RelinkRow.sealed).where(RelinkRow.key == "")
+        with self._database.session(read_only=True) as session:
+            for place, sealed in session.execute(query):
+                if isinstance(self._box.open(place, sealed), str):
+                    raise _unmovable()
+
     def rekey(self, vault_key: bytes) -> int:
         """Bring every row under a new vault key, in batches; return how many were brought.
 

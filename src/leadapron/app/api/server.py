@@ -16,6 +16,7 @@ from leadapron.app.api import (
     approvals,
     console,
     dicomweb,
+    identities,
     ledger,
     rendered,
     session,
@@ -45,7 +46,7 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     problems: dict[int | str, dict[str, Any]] = {
         code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
     }
-    for module in (session, console, ledger, tracing, approvals):
+    for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
     for module in (dicomweb, rendered):
         app.include_router(module.router, prefix="/dicom-web", responses=problems)
