@@ -143,9 +143,10 @@ class Walk:
     def _uid(self, place: Place, tag: BaseTag, vr: str, element: Element, rule: Rule) -> None:
         if vr != "UI":
             self._keep(place, tag, vr, element, rule)
+            self._log(place, tag, rule, element, place.out[tag].value)
             return
         values = texts(element, place.chars)
-        mapped = [self.map_uid(v) for v in values]
+        mapped = [self._uid_pseudonym(v) for v in values]
         if mapped == values:
             place.out[tag] = element
         else:
@@ -169,7 +170,7 @@ class Walk:
         if vr == "AS" and tag == identity.AGE:
             element = cap_age(element, place.chars)
         place.out[tag] = element
-        if vr in BINARY and tag >> 16 != _PIXEL_GROUP:
+        if vr in BINARY and isinstance(element.value, bytes) and tag >> 16 != _PIXEL_GROUP:
             here = f"{place.path}{tag:08X}"
             self.blobs.append(Blob(place.out, tag, here, place.parent))
         elif vr in NUMBERS and isinstance(element.value, bytes):
@@ -229,8 +230,12 @@ class Walk:
         return ""
 
     def map_uid(self, uid: str) -> str:
+        """Return the UID's pseudonym, or the UID itself where the profile retains UIDs."""
+        return uid if self.profile.retain_uids else self._uid_pseudonym(uid)
+
+    def _uid_pseudonym(self, uid: str) -> str:
         """Return the UID's pseudonym; UIDs of the standard itself stay."""
-        if not uid or uid.startswith(_STANDARD_UIDS) or self.profile.retain_uids:
+        if not uid or uid.startswith(_STANDARD_UIDS):
             return uid
         if uid not in self.uids:
             self.uids[uid] = self.vault.pseudonym(UID, uid)

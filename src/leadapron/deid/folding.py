@@ -6,9 +6,10 @@ import unicodedata
 
 
 def fold(text: str) -> tuple[str, list[int]]:
-    """Return the text in normal width (NFKC, character by character) and each one's origin.
+    """Return the text in normal width and without accents, and each character's origin.
 
-    The list has one entry more than the folded text: the end of the real one.
+    NFKC, character by character; Latin letters lose their marks. The list has one entry more than
+    the folded text: the end of the real one.
     """
     if text.isascii():
         return text, list(range(len(text) + 1))
@@ -16,6 +17,9 @@ def fold(text: str) -> tuple[str, list[int]]:
     origins: list[int] = []
     for index, letter in enumerate(text):
         for part in unicodedata.normalize("NFKC", letter):
-            letters.append(part)
+            base = unicodedata.normalize("NFD", part)[0]
+            if unicodedata.combining(part) and letters and letters[-1].isascii():
+                continue
+            letters.append(base if base.isascii() else part)
             origins.append(index)
     return "".join(letters), [*origins, len(text)]

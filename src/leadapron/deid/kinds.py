@@ -10,14 +10,14 @@ from pydicom.uid import UID_dictionary
 from leadapron.deid.documents import is_document
 from leadapron.deid.engine import ENCAPSULATED_DOCUMENT
 from leadapron.deid.report import Reason
-from leadapron.deid.sweep import BINARY
 
 _RAW = "1.2.840.10008.5.1.4.1.1.66"
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
 _MODELS = frozenset(f"1.2.840.10008.5.1.4.1.1.104.{n}" for n in (3, 4, 5))
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7.")
-_PIXEL_GROUP, _WAVEFORM_GROUP, _AUDIO_DATA = 0x7FE0, 0x5400, 0x50002000
+_PIXEL_GROUP = 0x7FE0
+_OPAQUE = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _NUMBERS_ONLY = frozenset({0x00281201, 0x00281202, 0x00281203, 0x00281204, 0x00283006})
 
 _REASONS = {
@@ -61,7 +61,7 @@ def _opaque(ds: Dataset) -> Reason | None:
         if tag.is_private or tag.group == _PIXEL_GROUP or tag in _NUMBERS_ONLY:
             continue
         vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "UN")
-        if vr in BINARY and dictionary_has_tag(tag):
+        if vr in _OPAQUE and dictionary_has_tag(tag):
             name = BaseTag(tag)
             return Reason(
                 "unknown-sop-class", f"an unknown SOP Class with a binary value at {name}"

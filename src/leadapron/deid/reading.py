@@ -43,6 +43,7 @@ def as_vr(element: Element, vr: str, chars: CharacterSet) -> Element:
         return DataElement(element.tag, "SQ", _items(element, chars))
     if element.VR == "SQ" or isinstance(element.value, Sequence):
         raise _wrong(element, vr)
+    vr = "OW" if vr.endswith("OW") else vr.split(" ", maxsplit=1)[0]
     if isinstance(element, RawDataElement):
         return element._replace(VR=vr)
     value = texts(element, chars)

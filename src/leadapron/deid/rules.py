@@ -6,13 +6,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
+from pydicom.valuerep import VR
 
 from leadapron.deid.profile import Profile
 from leadapron.deid.table import Action, attribute_type, resolve, row_for
 
 DATE_VRS = frozenset({"DA", "DT"})
+_VRS = frozenset(vr.value for vr in VR)
 _PLAIN_TEXT = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
-_DECIDING = _PLAIN_TEXT | DATE_VRS | {"PN", "UI", "SQ"}
+_DECIDING = _PLAIN_TEXT | DATE_VRS | {"AS", "DS", "IS", "PN", "SQ", "TM", "UI"}
 CLASS_UIDS = (
     "ClassUID",
     "ClassesInStudy",
@@ -25,7 +27,7 @@ CLASS_UIDS = (
 )
 
 
-_OVERLAY_DATA, _TRAILING_PADDING = 0x60003000, 0xFFFCFFFC
+_OVERLAY_DATA = 0x60003000
 
 
 class Rule(NamedTuple):
@@ -70,10 +72,8 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     Outside the table: unknown public attributes and group lengths go; dates, names and UIDs
     are treated like their kin in the table.
     """
-    if tag & 0xFFFF == 0:
-        return Rule(Action.REMOVE, "group length", "Group Length")
-    if tag == _TRAILING_PADDING:
-        return Rule(Action.REMOVE, "padding", "DataSetTrailingPadding")
+    if dropped := _dropped(parent, tag):
+        return Rule(Action.REMOVE, dropped, "")
     row = row_for(tag)
     if row is None and 0x6000 <= tag >> 16 <= 0x60FF:
         row = row_for(_OVERLAY_DATA)  # an overlay's geometry goes where its bitmap goes
@@ -88,6 +88,13 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     if not keyword:
         return Rule(Action.REMOVE, "unknown attribute", "")
     return Rule(_kin(profile, keyword, vr), "K", keyword)
+
+
+def _dropped(parent: int, tag: int) -> str:
+    """Return why an attribute goes whatever the profile says; empty if its row decides."""
+    if tag & 0xFFFF == 0:
+        return "group length"
+    return "nested overlay or curve" if parent and 0x5000 <= tag >> 16 <= 0x60FF else ""
 
 
 def _kin(profile: Profile, keyword: str, vr: str) -> Action:
@@ -109,8 +116,10 @@ def true_vr(tag: int, claimed: str) -> str:
     known = "UN" if tag >> 16 & 1 else public_vr(tag)
     if known in ("UN", claimed):
         return claimed or known
-    if claimed in ("", "UN") or " or " in known:
-        return known if claimed in ("", "UN") else claimed
+    if claimed == "UN" or claimed not in _VRS:
+        return known
+    if " or " in known:
+        return claimed
     if claimed in _PLAIN_TEXT and known in _PLAIN_TEXT:
         return claimed
     return known if known in _DECIDING or claimed == "SQ" else claimed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +19,9 @@ from leadapron.model import Quarantined
 
 FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
 TEXT = FREE_TEXT | {"AE", "CS", "UR"}
-BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+BINARY = frozenset(
+    {"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"}
+)
 NUMBERS = {
     "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
     "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
@@ -48,7 +49,8 @@ ENUMERATED = {
 """Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
 called Text must not empty them."""
 SEPARATOR = "\x00"
-SHORTEST = 4
+ROUNDS = 3
+SHORTEST, BETWEEN = 4, b"\n\0\0\n"
 
 
 class Held(NamedTuple):
@@ -93,13 +95,17 @@ class Sweep:
         for held in self._suspects():
             if held.holder.get(held.tag) is held.element:
                 findings.extend((held.path, kind) for kind in self._clean(held))
-        findings.extend((b.path, "binary") for b in self.blobs if self._clean_blob(b))
+        if self.in_bytes(BETWEEN.join(self._bytes(b) for b in self.blobs)):
+            findings.extend((b.path, "binary") for b in self.blobs if self._clean_blob(b))
         return findings
 
-    def _clean_blob(self, blob: Blob) -> bool:
+    def _bytes(self, blob: Blob) -> bytes:
         element = blob.holder.get(blob.tag)
         value = element.value if element is not None else None
-        if not isinstance(value, bytes) or not self.in_bytes(value):
+        return value if isinstance(value, bytes) else b""
+
+    def _clean_blob(self, blob: Blob) -> bool:
+        if not self.in_bytes(self._bytes(blob)):
             return False
         if self.required(blob.tag, blob.parent):
             raise Quarantined(
@@ -136,21 +142,26 @@ class Sweep:
     def text(self, text: str, *, free: bool) -> tuple[str, list[str]]:
         """Return the text without anything identifying, and the kinds found."""
         kinds: list[str] = []
-        text = self._strip(text, free, kinds)
-        wide = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        if wide != text:
-            cleaned = self._strip(wide, free, kinds)
-            text = cleaned if cleaned != wide else text
+        for _ in range(ROUNDS):
+            spans = self.spans(text, free=free)
+            if not spans:
+                break
+            for start, end, kind in reversed(spans):
+                instead = self.map_uid(text[start:end]) if kind == "uid" else ""
+                text = text[:start] + instead + text[end:]
+                kinds.append(kind)
         return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
 
-    def spans(self, text: str) -> list[tuple[int, int, str]]:
-        """Return where identifying text stands in a free text: (start, end, kind), in order.
+    def spans(self, text: str, *, free: bool = True) -> list[tuple[int, int, str]]:
+        """Return where identifying text stands: (start, end, kind), in order.
 
-        Overlapping hits are one; width is folded first, positions are those of `text`.
+        `free`: the text was written by people, so that the general patterns apply. Overlapping
+        hits are one; width and accents are folded first, positions are those of `text`.
         """
         folded, origin = fold(text)
-        hits = [(*span, "id-card") for span in patterns.id_cards(folded, strict=False)]
-        hits += [(*m.span(), "pattern") for m in patterns.GENERIC.finditer(folded)]
+        hits = [(*span, "id-card") for span in patterns.id_cards(folded, strict=not free)]
+        if free:
+            hits += [(*m.span(), "pattern") for m in patterns.GENERIC.finditer(folded)]
         known = self.known.pattern_cached()
         if known is not None:
             hits += [(*m.span(), "known-value") for m in known.finditer(folded)]
@@ -175,26 +186,6 @@ class Sweep:
             if self.known.may_occur(text) and known.search(text):
                 return True
         return False
-
-    def _strip(self, text: str, free: bool, kinds: list[str]) -> str:
-        for start, end in reversed(list(patterns.id_cards(text, strict=not free))):
-            text = text[:start] + text[end:]
-            kinds.append("id-card")
-        if free:
-            text, count = patterns.GENERIC.subn("", text)
-            if count:
-                kinds.append("pattern")
-        known = self.known.pattern_cached()
-        if known is not None:
-            text, count = known.subn("", text)
-            if count:
-                kinds.append("known-value")
-        if patterns.UIDS.search(text):
-            mapped = patterns.UIDS.sub(lambda m: self.map_uid(m.group()), text)
-            if mapped != text:
-                kinds.append("uid")
-            text = mapped
-        return text
 
 
 def _tidy(text: str) -> str:

@@ -37,7 +37,10 @@ def items(element: Element) -> list[Dataset]:
 
 
 def as_bytes(value: Any) -> bytes:
-    """Return a value's bytes for hashing."""
+    """Return a value's bytes for hashing; of a sequence, those of all that stands in it."""
+    if isinstance(value, Sequence):
+        parts = (t.to_bytes(4, "big") + as_bytes(e.value) for i in value for t, e in i.items())
+        return b"\xff\xfe".join(parts)
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
