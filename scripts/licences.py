@@ -47,6 +47,7 @@ NOTES = {
     "certifi": "unchanged, as a package of its own",
     "opencv-python-headless": "its wheel carries FFmpeg libraries under LGPL-2.1-or-later, "
     "linked dynamically",
+    "pi-heif": "its wheel carries libheif and libde265 under LGPL-3.0, linked dynamically",
     "pylopdf-fonts-zh-cn": "fonts",
     "pydicom-data": "the demo's film",
     "pypdfium2": "its wheel carries PDFium (BSD, Apache-2.0) with FreeType, libjpeg-turbo, "

@@ -10,8 +10,10 @@ import typer
 
 from leadapron import __version__
 from leadapron.app.cli import admin
+from leadapron.app.cli.approval import approval_app
 from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
+from leadapron.app.cli.people import patient_app, reidentify_app, vault_app
 
 if TYPE_CHECKING:
     from leadapron.app.cli.files import Work
@@ -28,6 +30,10 @@ app.add_typer(admin.ledger_app, name="ledger")
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.order_app, name="order")
 app.add_typer(admin.quarantine_app, name="quarantine")
+app.add_typer(approval_app, name="approval")
+app.add_typer(reidentify_app, name="reidentify")
+app.add_typer(patient_app, name="patient")
+app.add_typer(vault_app, name="vault")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the instance.")]
