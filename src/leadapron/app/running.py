@@ -21,6 +21,7 @@ from leadapron.app.dimse import DimseListener
 from leadapron.app.instance import Instance
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.delivery.query_service import QueryService
+from leadapron.delivery.retrieve_service import RetrieveService
 from leadapron.edge import Gateway, StorageService, StowForwarder
 from leadapron.edge.mllp import MllpListener, tls_context
 from leadapron.model import Unavailable
@@ -63,11 +64,7 @@ def running(settings: Settings) -> Iterator[Running]:
         token, _ = instance.accounts.issue("gateway", "edge")
         stack.callback(instance.accounts.sign_out, token)
         gateway = _gateway(instance, f"{url}/archive/studies", token)
-        dimse = DimseListener(
-            settings,
-            StorageService(gateway, settings.modalities),
-            QueryService(instance.searching, instance.delivery, instance.policy),
-        )
+        dimse = _dimse(instance, gateway)
         app = create_app(instance, gateway)
         dimse.start()
         app.state.dimse_port = dimse.port
@@ -97,6 +94,16 @@ def _hl7(instance: Instance) -> MllpListener | None:
         tls = tls_context(str(chosen.hl7_tls_certificate), str(key), str(clients))
     address = (chosen.host, chosen.hl7_port)
     return MllpListener(address, instance.adt.answer, peers=chosen.hl7_peers, tls=tls)
+
+
+def _dimse(instance: Instance, gateway: Gateway) -> DimseListener:
+    settings = instance.settings
+    query = QueryService(instance.searching, instance.policy)
+    retrieve = RetrieveService(
+        query, instance.delivery, instance.policy, instance.ledger, settings.destinations()
+    )
+    storage = StorageService(gateway, settings.modalities)
+    return DimseListener(settings, storage, query, retrieve)
 
 
 def _gateway(instance: Instance, archive_url: str, token: str) -> Gateway:

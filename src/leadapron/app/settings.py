@@ -11,8 +11,9 @@ import tempfile
 import uuid
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
         default=[],
         description="Calling AE titles that may store films. Empty: any, on loopback only.",
     )
+    move_destinations: dict[str, str] = Field(
+        default={},
+        description="Workstations that C-MOVE may send films to: AE title = `host:port`. "
+        "Empty: C-MOVE sends nowhere.",
+    )
     expose_file_keys: bool = Field(
         default=False,
         description="Allow a listener beyond loopback although keys are plain files.",
@@ -104,6 +110,19 @@ class Settings(BaseSettings):
         default=1024, ge=1, description="Largest object that the edge takes, in MiB."
     )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
+
+    @field_validator("move_destinations")
+    @classmethod
+    def _addresses(cls, given: dict[str, str]) -> dict[str, str]:
+        for title, address in given.items():
+            if not (title == title.strip() and 1 <= len(title) <= 16 and title.isascii()):
+                raise ValueError(f"'{title}' is no AE title (1 to 16 ASCII characters)")
+            _host_and_port(address)
+        return given
+
+    def destinations(self) -> dict[str, tuple[str, int]]:
+        """Return the C-MOVE destinations: AE title to (host, port)."""
+        return {title: _host_and_port(a) for title, a in self.move_destinations.items()}
 
     @classmethod
     def of(cls, **given: Any) -> Settings:
@@ -162,6 +181,14 @@ class Settings(BaseSettings):
                 "or listen on 127.0.0.1 behind an interface engine",
                 code="open-hl7",
             )
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Split ``host:port`` or ``[ipv6]:port``; ValueError says what is wrong."""
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port or parts.path or parts.username:
+        raise ValueError(f"'{address}' is not host:port")
+    return parts.hostname, parts.port
 
 
 class InstanceFolder:

@@ -32,11 +32,12 @@ from leadapron.model import (
 from leadapron.policy import PolicyStore, VolumeBreaker, decide, worst
 from leadapron.policy.reasons import reason
 from leadapron.store.database import Database
-from leadapron.watermark import key_digest
 
 log = structlog.get_logger(__name__)
 
 CACHED_VIEWS = 6
+CACHED_BYTES = 64 << 20
+"""Larger views are made anew each time."""
 
 
 class Delivery:
@@ -73,11 +74,11 @@ class Delivery:
         decision = self._decide(request, recipient, film)
         if not decision.allow:
             self._refuse(request, film, decision)
-        self._originals.require_film(film)
+        self._require_markable(request, film)
         view_id = self._view_id(recipient.id, film.sop_instance, decision)
         if self._policy.is_revoked("view", view_id):
             self._refuse(request, film, Decision(False, reasons=(reason("view-revoked"),)))
-        digest = key_digest(self._originals.mark_key, view_id, self._originals.image_digest(film))
+        digest = self._originals.commitment(film, view_id)
         receipt = self._record(request, film, decision, view_id, digest)
         self._remember(request, film, decision, view_id, digest, receipt)
         event = ViewEvent(
@@ -184,17 +185,32 @@ class Delivery:
         return worst(self._policy.breaker(recipient), after)
 
     def _refuse(self, request: ViewRequest, film: Film, decision: Decision) -> None:
+        codes = [r.code for r in decision.reasons]
+        self._record_refusal(request, film, codes, decision.policy_version)
+        raise Refused(decision.reasons)
+
+    def _record_refusal(
+        self, request: ViewRequest, film: Film, reasons: list[str], policy: str
+    ) -> None:
+        to = {"destination": request.destination} if request.destination else {}
         self._ledger.append(
             {
                 "kind": "view.refused",
                 "recipient": request.recipient,
                 "sop": film.sop_instance,
                 "channel": request.channel,
-                "policy": decision.policy_version,
-                "reasons": [r.code for r in decision.reasons],
+                "policy": policy,
+                "reasons": reasons,
+                **to,
             }
         )
-        raise Refused(decision.reasons)
+
+    def _require_markable(self, request: ViewRequest, film: Film) -> None:
+        try:
+            self._originals.require_film(film)
+        except Denied as error:
+            self._record_refusal(request, film, [error.slug], "")
+            raise
 
     def _view_id(self, recipient: str, sop_instance: str, decision: Decision) -> str:
         grant = "|".join(
@@ -212,6 +228,7 @@ class Delivery:
     def _record(
         self, request: ViewRequest, film: Film, decision: Decision, view_id: str, digest: str
     ) -> Receipt:
+        to = {"destination": request.destination} if request.destination else {}
         return self._ledger.append(
             {
                 "kind": "view",
@@ -227,6 +244,7 @@ class Delivery:
                 "channel": request.channel,
                 "policy": decision.policy_version,
                 "reasons": [r.code for r in decision.reasons],
+                **to,
             }
         )
 
@@ -265,6 +283,8 @@ class Delivery:
                 self._cache.move_to_end(labelled)
                 return known
         opened = self._originals.open(film, decision, view_id)
+        if len(opened.dataset.PixelData) > CACHED_BYTES:
+            return opened
         with self._lock:
             self._cache[labelled] = opened
             while len(self._cache) > CACHED_VIEWS:

@@ -789,9 +789,49 @@ export interface paths {
         };
         /**
          * Instance Frames
-         * @description WADO-RS: the marked frame; HTJ2K where the client takes any syntax, else native.
+         * @description WADO-RS: marked frames; grey as HTJ2K where the client takes any syntax, else native.
          */
         get: operations["instance_frames_dicom_web_studies__study__series__series__instances__sop__frames__frames__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/studies/{study}/series/{series}/instances/{sop}/frames/{frames}/rendered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rendered Frames
+         * @description WADO-RS rendered: marked frames; of several, one part each.
+         */
+        get: operations["rendered_frames_dicom_web_studies__study__series__series__instances__sop__frames__frames__rendered_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/studies/{study}/series/{series}/instances/{sop}/frames/{frames}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Thumbnail Of Frame
+         * @description WADO-RS thumbnail: marked frames, small.
+         */
+        get: operations["thumbnail_of_frame_dicom_web_studies__study__series__series__instances__sop__frames__frames__thumbnail_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -829,9 +869,29 @@ export interface paths {
         };
         /**
          * Rendered
-         * @description WADO-RS rendered: the marked view through its window, PNG or JPEG, 8 bit.
+         * @description WADO-RS rendered: the marked view through its window, JPEG or PNG, 8 bit.
          */
         get: operations["rendered_dicom_web_studies__study__series__series__instances__sop__rendered_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/studies/{study}/series/{series}/instances/{sop}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Thumbnail
+         * @description WADO-RS thumbnail: the marked view, small.
+         */
+        get: operations["thumbnail_dicom_web_studies__study__series__series__instances__sop__thumbnail_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -852,6 +912,46 @@ export interface paths {
          * @description WADO-RS: attributes of all the reader's views of a study or series.
          */
         get: operations["metadata_dicom_web_studies__study__series__series__metadata_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/studies/{study}/series/{series}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Thumbnail Of Study
+         * @description WADO-RS thumbnail of a study or series: that of the reader's newest film in it.
+         */
+        get: operations["thumbnail_of_study_dicom_web_studies__study__series__series__thumbnail_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/studies/{study}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Thumbnail Of Study
+         * @description WADO-RS thumbnail of a study or series: that of the reader's newest film in it.
+         */
+        get: operations["thumbnail_of_study_dicom_web_studies__study__thumbnail_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4779,10 +4879,186 @@ export interface operations {
                 accept?: string;
             };
             path: {
+                frames: string;
                 study: string;
                 series: string;
                 sop: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rendered_frames_dicom_web_studies__study__series__series__instances__sop__frames__frames__rendered_get: {
+        parameters: {
+            query?: {
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
+            header?: {
+                accept?: string;
+            };
+            path: {
                 frames: string;
+                study: string;
+                series: string;
+                sop: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    thumbnail_of_frame_dicom_web_studies__study__series__series__instances__sop__frames__frames__thumbnail_get: {
+        parameters: {
+            query?: {
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
+            header?: {
+                accept?: string;
+            };
+            path: {
+                frames: string;
+                study: string;
+                series: string;
+                sop: string;
             };
             cookie?: never;
         };
@@ -4933,7 +5209,101 @@ export interface operations {
     };
     rendered_dicom_web_studies__study__series__series__instances__sop__rendered_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
+            header?: {
+                accept?: string;
+            };
+            path: {
+                study: string;
+                series: string;
+                sop: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    thumbnail_dicom_web_studies__study__series__series__instances__sop__thumbnail_get: {
+        parameters: {
+            query?: {
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
             header?: {
                 accept?: string;
             };
@@ -5018,6 +5388,178 @@ export interface operations {
             path: {
                 study: string;
                 series: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    thumbnail_of_study_dicom_web_studies__study__series__series__thumbnail_get: {
+        parameters: {
+            query?: {
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
+            header?: {
+                accept?: string;
+            };
+            path: {
+                study: string;
+                series: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    thumbnail_of_study_dicom_web_studies__study__thumbnail_get: {
+        parameters: {
+            query?: {
+                series?: string;
+                /** @description `columns,rows`: the picture is made smaller to fit. */
+                viewport?: string;
+                /** @description `center,width,linear`, in the units of the metadata. */
+                window?: string;
+                /** @description Of a JPEG. */
+                quality?: number;
+            };
+            header?: {
+                accept?: string;
+            };
+            path: {
+                study: string;
             };
             cookie?: never;
         };

@@ -18,6 +18,7 @@ from leadapron.app.api import (
     dicomweb,
     identities,
     ledger,
+    rendered,
     session,
     stow,
     tracing,
@@ -47,7 +48,8 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     }
     for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
-    app.include_router(dicomweb.router, prefix="/dicom-web", responses=problems)
+    for module in (dicomweb, rendered):
+        app.include_router(module.router, prefix="/dicom-web", responses=problems)
     app.include_router(stow.edge_router, prefix="/dicom-web", responses=problems)
     app.include_router(stow.archive_router, prefix="/archive", responses=problems)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
