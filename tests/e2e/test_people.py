@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hl7.client import MLLPClient
 from test_console import browser, expect, film_of, open_console  # noqa: F401
 
 from leadapron.model import Recipient, Role
@@ -96,3 +97,24 @@ def test_one_asks_another_consents_and_names_show_once(
     expect(mine).to_be_visible()
     expect(mine.locator("table")).to_have_count(0)
     expect(read).to_have_count(0)
+
+
+def test_a_running_instance_takes_merges_from_the_his(open_console, running_instance):  # noqa: F811
+    message = (
+        "MSH|^~\\&|HIS|H|LEADAPRON|H|20260302||ADT^{}|{}|P|2.5||||||UNICODE UTF-8\r"
+        "PID|||4711||张^三\rMRG|0815\r"
+    )
+    answers = []
+    for event, control in (("A40", "e2e-1"), ("A40", "e2e-1"), ("A01", "e2e-2")):
+        with MLLPClient("127.0.0.1", running_instance.running.hl7_port) as client:
+            client.socket.settimeout(60)
+            answers.append(client.send_message(message.format(event, control)).split(b"|MSA|")[0])
+    assert [a.split(b"MSA|")[1][:2] for a in answers] == [b"AA", b"AA", b"AR"]
+    here = running_instance.running.instance
+    own = [here.vault.own_pseudonym("patient", number) for number in ("0815", "4711")]
+    console = open_console("privacy_officer")
+    merges = console.page.context.request.get(f"{console.base_url}/api/merges").json()
+    assert [[m["old"], m["onto"]] for m in merges] == [own]
+    console.show("ledger")
+    expect(console.page.locator("#content")).to_contain_text("病人合并")
+    shot(console, "ledger-merge")
