@@ -58,6 +58,7 @@ def running_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playe
         keys=base / "keys",
         http_port=0,
         dimse_port=0,
+        hl7_port=0,
         modalities=[],
         move_destinations={title: f"127.0.0.1:{free_port()}" for title in WORKSTATIONS},
     )

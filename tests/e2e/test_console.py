@@ -368,8 +368,8 @@ def test_everything_is_reached_with_the_keyboard(open_console):
 
 
 PAGES = {
-    "privacy_officer": ("overview", "trace", "cases", "access", "ledger"),
-    "pacs_admin": ("overview", "quarantine"),
+    "privacy_officer": ("overview", "trace", "cases", "access", "ledger", "approvals"),
+    "pacs_admin": ("overview", "quarantine", "approvals"),
     "radiologist": ("worklist", "film"),
 }
 

@@ -12,6 +12,7 @@ import './styles/parts.css';
 import './styles/layout.css';
 import './styles/incident.css';
 import './styles/pages.css';
+import './styles/approvals.css';
 
 startI18n();
 

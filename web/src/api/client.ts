@@ -1,13 +1,17 @@
 import { learnServerTime } from './clock';
 import { Problem, problemFrom } from './problem';
 import type {
+  Approval,
+  ApprovalAction,
   Case,
   Identity,
+  KnownIdentity,
   LedgerPage,
   LedgerVerification,
   OpenedView,
   Overview,
   QuarantineItem,
+  RepairResult,
   Session,
   TraceResult,
   ViewRow,
@@ -77,6 +81,15 @@ export const api = {
     get<LedgerPage>(`/ledger?limit=${limit}${before === null ? '' : `&before=${before}`}`),
   verifyLedger: () => post<LedgerVerification>('/ledger/verify'),
   quarantine: () => get<QuarantineItem[]>('/quarantine'),
+  approvals: () => get<Approval[]>('/approvals'),
+  approvalActions: () => get<ApprovalAction[]>('/approvals/actions'),
+  decide: (id: string, how: 'approve' | 'refuse', note: string) =>
+    post<Approval>(`/approvals/${segment(id)}/${how}`, { note }),
+  withdraw: (id: string) => post<Approval>(`/approvals/${segment(id)}/withdraw`),
+  askIdentities: (pseudonyms: string[], purpose: string, reason: string) =>
+    post<Approval>('/reidentifications', { pseudonyms, purpose, reason }),
+  reidentify: (id: string) => post<KnownIdentity[]>(`/reidentifications/${segment(id)}`),
+  repair: (id: string) => post<RepairResult>(`/repairs/${segment(id)}`),
 };
 
 /** Sends a leaked copy. `onSent` hears the share that has been uploaded, 0 to 1. */

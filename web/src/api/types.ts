@@ -18,3 +18,7 @@ export type LedgerVerification = Schemas['LedgerVerification'];
 export type QuarantineItem = Schemas['QuarantineItem'];
 export type Coded = Schemas['Coded'];
 export type ReasonText = Schemas['ReasonText'];
+export type Approval = Schemas['ApprovalItem'];
+export type ApprovalAction = Schemas['ApprovalAction'];
+export type KnownIdentity = Schemas['KnownIdentity'];
+export type RepairResult = Schemas['RepairResult'];

@@ -1,6 +1,7 @@
 import { lazy, Suspense, useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { AccessPage } from '../pages/AccessPage';
+import { ApprovalsPage } from '../pages/ApprovalsPage';
 import { CasePage } from '../pages/CasePage';
 import { CasesPage } from '../pages/CasesPage';
 import { LedgerPage } from '../pages/LedgerPage';
@@ -57,6 +58,8 @@ function Page({ route }: { route: Route }) {
       return <TracePage />;
     case 'cases':
       return route.id ? <CasePage id={route.id} /> : <CasesPage />;
+    case 'approvals':
+      return <ApprovalsPage />;
     case 'ledger':
       return <LedgerPage />;
     case 'access':

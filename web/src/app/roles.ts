@@ -7,16 +7,17 @@ export const PAGES = [
   'access',
   'ledger',
   'quarantine',
+  'approvals',
 ] as const;
 export type Page = (typeof PAGES)[number];
 
 const BY_ROLE: Record<string, readonly Page[]> = {
-  radiologist: ['worklist'],
-  clinician: ['worklist'],
-  privacy_officer: ['overview', 'trace', 'cases', 'access', 'ledger'],
-  security: ['overview', 'cases', 'access', 'ledger', 'quarantine'],
-  pacs_admin: ['overview', 'quarantine', 'ledger'],
-  auditor: ['ledger', 'access', 'cases', 'overview'],
+  radiologist: ['worklist', 'approvals'],
+  clinician: ['worklist', 'approvals'],
+  privacy_officer: ['overview', 'trace', 'cases', 'approvals', 'access', 'ledger'],
+  security: ['overview', 'cases', 'approvals', 'access', 'ledger', 'quarantine'],
+  pacs_admin: ['overview', 'quarantine', 'approvals', 'ledger'],
+  auditor: ['ledger', 'access', 'approvals', 'cases', 'overview'],
 };
 
 export function pagesOf(role: string): readonly Page[] {

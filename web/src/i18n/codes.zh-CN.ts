@@ -1,3 +1,4 @@
+import { codes as identityCodes } from './approvals.zh-CN';
 interface Words {
   message: string;
   remedy: string;
@@ -13,6 +14,7 @@ function refusals(remedy: string, codes: readonly string[]): Record<string, Word
 /** Chinese for the API's stable problem codes; an unknown code shows the server's sentence.
  * English needs none: the server speaks it. */
 export const codes: Record<string, Words> = {
+  ...identityCodes,
   ...refusals('请联系申请科室，开立指定您和本次检查的检查申请单。', [
     'no-order',
     'order-names-others',

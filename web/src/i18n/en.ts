@@ -1,3 +1,4 @@
+import { approvals, fields, kinds } from './approvals.en';
 import type { zhCN } from './zh-CN';
 
 type Words<T> = { [K in keyof T]: T[K] extends string ? string : Words<T[K]> };
@@ -16,6 +17,7 @@ export const en: Words<typeof zhCN> = {
     access: 'Access',
     ledger: 'Ledger',
     quarantine: 'Quarantine',
+    approvals: 'Approvals',
     label: 'Main navigation',
     skip: 'Skip to content',
   },
@@ -260,7 +262,9 @@ export const en: Words<typeof zhCN> = {
     range: '{{from}}–{{to}} of {{size}}',
     empty: 'The log has no entry yet.',
   },
+  approvals,
   kind: {
+    ...kinds,
     view: 'View',
     view_refused: 'View refused',
     search: 'Search',
@@ -298,6 +302,7 @@ export const en: Words<typeof zhCN> = {
     shown: 'Showing {{shown}} of {{total}}',
   },
   field: {
+    ...fields,
     recipient: 'recipient',
     sop: 'SOP Instance',
     order: 'order',

@@ -1,3 +1,4 @@
+import { approvals, fields, kinds } from './approvals.zh-CN';
 import { codes } from './codes.zh-CN';
 
 /** Words follow docs/glossary.md. English (en.ts) has the same keys; the compiler checks it. */
@@ -11,6 +12,7 @@ export const zhCN = {
     access: '调阅记录',
     ledger: '存证日志',
     quarantine: '待核查区',
+    approvals: '双人审批',
     label: '主导航',
     skip: '跳到正文',
   },
@@ -249,7 +251,9 @@ export const zhCN = {
     range: '第 {{from}}–{{to}} 条，共 {{size}} 条',
     empty: '日志中还没有记录。',
   },
+  approvals,
   kind: {
+    ...kinds,
     view: '调阅',
     view_refused: '拒绝调阅',
     search: '检索',
@@ -287,6 +291,7 @@ export const zhCN = {
     shown: '显示 {{shown}} 条，共 {{total}} 条',
   },
   field: {
+    ...fields,
     recipient: '接收方',
     sop: 'SOP 实例',
     order: '检查申请单',

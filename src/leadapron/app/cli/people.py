@@ -32,7 +32,7 @@ def request(
     user: As,
     purpose: Annotated[str, typer.Option(help="One of the closed list in docs/policy.md.")],
     reason: Reason,
-    pseudonyms: Annotated[list[str] | None, typer.Argument(metavar="[PSEUDONYM]...")] = None,
+    pseudonyms: Annotated[list[str] | None, typer.Argument(metavar="PSEUDONYM...")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="File with one pseudonym a line.")
     ] = None,
