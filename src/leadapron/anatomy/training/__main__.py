@@ -1,8 +1,8 @@
 """Train everything that ships: ``python -m leadapron.anatomy.training --data DIR --out DIR``.
 
 Needs the ``train`` extra (PyTorch) and ``onnx``. Interrupted, the same command goes on
-where it stopped. The outputs are ``anatomy.onnx``, ``gate.onnx`` and ``ribs.onnx`` with their cards,
-``manifest.json`` (every data file's SHA-256 and the split) and the states.
+where it stopped. The outputs are ``anatomy.onnx``, ``gate.onnx`` and ``ribs.onnx`` with
+their cards, ``manifest.json`` (every data file's SHA-256 and the split) and the states.
 """
 
 from __future__ import annotations
