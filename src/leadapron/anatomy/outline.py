@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.anatomy.ribs import RIGHT, Rib
 from leadapron.model import ANATOMY, BadInput, Region, RegionMap
+from leadapron.model.region import Code
 
 if TYPE_CHECKING:
     import highdicom as hd
@@ -44,7 +46,6 @@ def to_segmentation(
     Raises BadInput if the shapes differ or no region is left, NotFound for a region that
     is not in the map.
     """
-    import highdicom as hd
 
     if (source.Rows, source.Columns) != region_map.shape:
         raise BadInput(
@@ -56,11 +57,46 @@ def to_segmentation(
         raise BadInput("no region to store", remedy="segment a chest film first")
     planes = np.stack([region_map.mask(region) for region in wanted], axis=-1)
     version = region_map.model_version or "unknown"
+    described = [_describe(i + 1, r.coded, "", version) for i, r in enumerate(wanted)]
+    return _segmentation(planes, described, source, version, "ANATOMY")
+
+
+def ribs_to_segmentation(ribs: Sequence[Rib], source: Dataset, version: str = "") -> Dataset:
+    """Return a DICOM Segmentation with one segment a rib (PS3.3 A.51).
+
+    Each has the SNOMED CT concept of its number (of a rib in general where it has none)
+    and its side as modifier (PS3.3 C.8.20.4, Segmented Property Type Modifier).
+
+    source: the film's dataset, single frame, of the ribs' shape. version: of the weights.
+    Raises BadInput if there is no rib or the shapes differ.
+    """
+    if not ribs:
+        raise BadInput("no rib to store", remedy="segment a chest film first")
+    if (source.Rows, source.Columns) != ribs[0].shape:
+        raise BadInput(
+            f"the ribs are of a film {ribs[0].shape}, this is {(source.Rows, source.Columns)}",
+            remedy="give the dataset whose pixels were segmented",
+        )
+    version = version or "unknown"
+    planes = np.stack([rib.mask for rib in ribs], axis=-1)
+    described = [_describe(i + 1, rib.coded, rib.side, version) for i, rib in enumerate(ribs)]
+    return _segmentation(planes, described, source, version, "RIBS")
+
+
+def _segmentation(
+    planes: npt.NDArray[np.bool_],
+    described: list[hd.seg.SegmentDescription],
+    source: Dataset,
+    version: str,
+    label: str,
+) -> Dataset:
+    import highdicom as hd
+
     segmentation = hd.seg.Segmentation(
         source_images=[_without_zero_spacing(source)],
         pixel_array=planes[None].astype(np.uint8),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_describe(i + 1, r, version) for i, r in enumerate(wanted)],
+        segment_descriptions=described,
         series_instance_uid=hd.UID(),
         series_number=int(source.get("SeriesNumber") or 1) + 900,
         sop_instance_uid=hd.UID(),
@@ -69,7 +105,7 @@ def to_segmentation(
         manufacturer_model_name="LeadApron anatomy",
         software_versions=version[:64],
         device_serial_number="0",
-        content_label="ANATOMY",
+        content_label=label,
         omit_empty_frames=False,
     )
     segmentation.PatientOrientation = source.get("PatientOrientation") or []
@@ -89,14 +125,14 @@ def _without_zero_spacing(source: Dataset) -> Dataset:
     return clean
 
 
-def _describe(number: int, region: Region, version: str) -> hd.seg.SegmentDescription:
+def _describe(number: int, code: Code, side: str, version: str) -> hd.seg.SegmentDescription:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
-    code = region.coded
-    return hd.seg.SegmentDescription(
+    label = f"{side} {code.meaning.lower()}".capitalize() if side else code.meaning
+    described = hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=code.meaning,
+        segment_label=label,
         segmented_property_category=codes.SCT.AnatomicalStructure,
         segmented_property_type=hd.sr.CodedConcept(code.value, code.scheme, code.meaning),
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
@@ -106,3 +142,9 @@ def _describe(number: int, region: Region, version: str) -> hd.seg.SegmentDescri
             family=hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence"),
         ),
     )
+    if side:
+        modifier = codes.SCT.Right if side == RIGHT else codes.SCT.Left
+        described.SegmentedPropertyTypeModifierCodeSequence = [
+            hd.sr.CodedConcept.from_code(modifier)
+        ]
+    return described

@@ -61,6 +61,21 @@ class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
         """Return probability times 255 in the network's own square."""
         return np.asarray(self._levels[INDEX[Region(region)]])
 
+    def to_frame(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Bring points (N, 2) of (column, row) of the square to the frame, pixel centres."""
+        corner = np.array([self._box.cols.start, self._box.rows.start])
+        return np.asarray((points - corner + 0.5) * self.scale - 0.5)
+
+    @property
+    def side(self) -> int:
+        """Side of the network's square, in pixels."""
+        return self._box.size
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the frame."""
+        return self._box.shape
+
     @property
     def scale(self) -> float:
         """Native pixels per pixel of the network's square."""

@@ -1,8 +1,8 @@
 """Train everything that ships: ``python -m leadapron.anatomy.training --data DIR --out DIR``.
 
 Needs the ``train`` extra (PyTorch) and ``onnx``. Interrupted, the same command goes on
-where it stopped. The outputs are ``anatomy.onnx`` and ``gate.onnx`` with their cards,
-``manifest.json`` (every data file's SHA-256 and the split) and the states.
+where it stopped. The outputs are ``anatomy.onnx``, ``gate.onnx`` and ``ribs.onnx`` with
+their cards, ``manifest.json`` (every data file's SHA-256 and the split) and the states.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import torch
 
 from leadapron.anatomy import gate
 from leadapron.anatomy.preprocessing import CHANNELS as INPUTS
-from leadapron.anatomy.training import calibrate, export, films, fit, gate_fit, projection
+from leadapron.anatomy.training import calibrate, export, films, fit, gate_fit, projection, ribs
+from leadapron.anatomy.weights_file import Network
 from leadapron.model import Region
 
 SHIPPED = (
@@ -48,6 +49,7 @@ def main() -> None:
     net = fit.fit(plan, learn, options.out, _say)
     _gate(options, learn, digest)
     ship(net, plan, data, options.out / "anatomy.onnx", {"data": digest})
+    ribs.train(options.data, options.out, Network.open("anatomy", 1, options.out), digest, _say)
 
 
 def ship(

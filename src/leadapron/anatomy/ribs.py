@@ -1,0 +1,133 @@
+"""Single ribs: told apart and numbered, from what the segmenter found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from leadapron.anatomy.centreline import band
+from leadapron.anatomy.gate import Pose
+from leadapron.anatomy.probability import ProbabilityMaps
+from leadapron.anatomy.rib_tracing import Arc, trace
+from leadapron.anatomy.rib_view import FIRST, RibView
+from leadapron.anatomy.weights_file import Network
+from leadapron.model import BadInput, Region, RegionMap
+from leadapron.model.region import Code
+
+Line = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+RIGHT, LEFT = "right", "left"
+CODES = (
+    Code("48535007", "First rib", "第1肋骨"),
+    Code("78247007", "Second rib", "第2肋骨"),
+    Code("25888004", "Third rib", "第3肋骨"),
+    Code("25523003", "Fourth rib", "第4肋骨"),
+    Code("15339008", "Fifth rib", "第5肋骨"),
+    Code("59558009", "Sixth rib", "第6肋骨"),
+    Code("24915002", "Seventh rib", "第7肋骨"),
+    Code("5953002", "Eighth rib", "第8肋骨"),
+    Code("22565002", "Ninth rib", "第9肋骨"),
+    Code("77644006", "Tenth rib", "第10肋骨"),
+    Code("58830002", "Eleventh rib", "第11肋骨"),
+    Code("43993008", "Twelfth rib", "第12肋骨"),
+)
+"""SNOMED CT concepts by number; the side goes into a modifier."""
+
+
+@dataclass(frozen=True)
+class Rib:
+    """The posterior arc of one rib.
+
+    Attributes:
+        side: ``right`` or ``left``, the patient's.
+        number: 1 to 12 from above; None where the ribs above could not be counted.
+        score: 0..1, how much of the evidence along the rib speaks for it and its number.
+        centreline: float (N, 2) of (column, row) in pixels of the film, from the spine
+            outwards.
+        widths: float (N,), across the line, in pixels of the film.
+        shape: (rows, columns) of the film.
+    """
+
+    side: str
+    number: int | None
+    score: float
+    centreline: Line = field(repr=False)
+    widths: Line = field(repr=False)
+    shape: tuple[int, int]
+
+    @cached_property
+    def mask(self) -> Mask:
+        """The rib at the film's resolution, bool (H, W); drawn on first use."""
+        return band(self.centreline, self.widths, self.shape)
+
+    @property
+    def coded(self) -> Code:
+        """The SNOMED CT concept of the rib; of a rib in general if it has no number."""
+        return CODES[self.number - 1] if self.number else Region.RIBS.coded
+
+
+def single_ribs(found: RegionMap, network: Network | None = None) -> list[Rib]:
+    """Tell the posterior arcs apart and number them; right side first, from above.
+
+    found: what ``Segmenter.segment`` returned; a film out of domain has no ribs.
+    network: by default the weights in the package, on one thread.
+
+    Works only where lungs show: ribs below the diaphragm are not followed. Raises
+    BadInput for a map that no segmenter made.
+    """
+    if not found.in_domain:
+        return []
+    maps, pose = found.extras.get("probability"), found.extras.get("pose")
+    if not isinstance(maps, ProbabilityMaps) or not isinstance(pose, Pose):
+        raise BadInput(
+            "this region map carries no probability maps",
+            remedy="give the map that Segmenter.segment returned",
+        )
+    planes = (Region.RIBS, Region.RIGHT_LUNG, Region.LEFT_LUNG)
+    upright = [np.asarray(pose.undo(maps.small(r)), dtype=np.uint8) for r in planes]
+    view = RibView.of(*upright)
+    if view is None:
+        return []
+    net = network or shipped()
+    chance = net.run(view.inputs[None])[0]
+    ribs = []
+    for side, where, outwards in zip((RIGHT, LEFT), view.sides(), (-1, 1), strict=True):
+        for arc in trace(chance, where, outwards, FIRST):
+            ribs.append(_rib(arc, side, view, pose, maps, float(net.card["number_threshold"])))
+    return ribs
+
+
+@cache
+def shipped() -> Network:
+    """The rib network in the package; Unavailable or IntegrityFailure as Network.open."""
+    return Network.open("ribs", threads=1)
+
+
+def _rib(
+    arc: Arc, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps, threshold: float
+) -> Rib:
+    square = posed(view.back(arc.points), pose, maps.side)
+    score = float(arc.bone * arc.share)
+    return Rib(
+        side,
+        arc.number if arc.share >= threshold else None,
+        score,
+        maps.to_frame(square),
+        arc.widths / view.zoom * maps.scale,
+        cast(tuple[int, int], maps.shape),
+    )
+
+
+def posed(points: Line, pose: Pose, size: int) -> Line:
+    """Bring points (N, 2) of an upright square of side ``size`` into the film's pose."""
+    where = np.asarray(np.indices((size, size)))
+    rows, columns = np.asarray(pose.undo(where))
+    origin = np.array([columns[0, 0], rows[0, 0]], dtype=np.float64)
+    along = np.array([columns[0, 1], rows[0, 1]]) - origin
+    down = np.array([columns[1, 0], rows[1, 0]]) - origin
+    return np.asarray(origin + points[:, :1] * along + points[:, 1:] * down)
