@@ -31,7 +31,7 @@ from leadapron.deid import MemoryVault, Profile
 from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import find_text
 from leadapron.deid.files import deidentify_file
-from leadapron.deid.textblocks import regions
+from leadapron.deid.search import find_regions
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = Path(os.environ.get("LEADAPRON_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -181,7 +181,7 @@ def clean_films(data: Path, most: int) -> dict[str, Any] | None:
     for film in films[:: max(1, len(films) // most)]:
         gray = cv2.imread(str(film), cv2.IMREAD_GRAYSCALE)
         picture = Picture.of(gray)
-        counts.append(len(regions(picture, find_text(picture), frozenset())))
+        counts.append(len(find_regions(picture, frozenset())))
     return {
         "clean films": len(counts),
         "with a false box": sum(c > 0 for c in counts),

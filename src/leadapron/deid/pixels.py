@@ -15,7 +15,8 @@ from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, find_text, read_text
 from leadapron.deid.frames import PIXEL_DATA, Samples
 from leadapron.deid.report import Box, Reason
-from leadapron.deid.textblocks import fold, regions
+from leadapron.deid.search import EASY_HEIGHT, find_regions, moved
+from leadapron.deid.textblocks import fold, rectangles, suspects
 
 NO_PICTURE = frozenset(
     {
@@ -29,7 +30,7 @@ NO_PICTURE = frozenset(
 ROUNDS = 3
 MARGIN = 48
 CERTAIN = 0.6
-LONGEST_AGAIN, FAINT_GAIN, EASY_HEIGHT = 640, 2.0, 26
+LONGEST_AGAIN, FAINT_GAIN = 640, 2.0
 
 
 class Patch(NamedTuple):
@@ -80,7 +81,7 @@ def _clean_frame(
     frame: Samples, number: int, dark: int, allowed: frozenset[str], done: PixelCleaning
 ) -> None:
     picture = Picture.of(frame)
-    todo = regions(picture, find_text(picture), allowed)
+    todo = find_regions(picture, allowed)
     fill = 255 if picture.gray.size and dark == frame.max() != frame.min() else 0
     for turn in range(ROUNDS):
         for region in todo:
@@ -111,16 +112,13 @@ def _read_again(
         window = picture.window(x0, y0, region.x1 + aside, region.y1 + MARGIN)
         scale = min(2.0, EASY_HEIGHT / max(region.line, 1))
         size = min(LONGEST_AGAIN, int(max(window.shape) * scale))
-        for line in regions(window, find_text(window, size, FAINT_GAIN), allowed):
+        blocks = suspects(window, find_text(window, size, FAINT_GAIN), allowed)
+        for line in rectangles(window, blocks):
             text, confidence = read_text(window, line)
             readable = len(fold(text)) > 1 and confidence >= CERTAIN
             inside = _already(line, region, x0, y0)
             if not inside and (readable or not sure):
-                found.append(
-                    line._replace(
-                        x0=line.x0 + x0, y0=line.y0 + y0, x1=line.x1 + x0, y1=line.y1 + y0
-                    )
-                )
+                found.append(moved(line, x0, y0))
     return found
 
 

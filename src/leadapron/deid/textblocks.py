@@ -35,18 +35,20 @@ def fold(text: str) -> str:
     return "".join(c for c in wide if c.isalnum())
 
 
-def regions(picture: Picture, lines: list[TextBox], allowed: frozenset[str]) -> list[TextBox]:
-    """Return the rectangles that hide every line which is no allowed mark.
-
-    Lines near each other make one block, filled whole: between two seen lines there may be one
-    that the detector could not see.
-    """
+def suspects(
+    picture: Picture, lines: list[TextBox], allowed: frozenset[str]
+) -> list[list[TextBox]]:
+    """Return the blocks of near lines that are not allowed marks alone."""
     marks = MARKS | {fold(m) for m in allowed}
-    kept = []
-    for block in _blocks(lines):
-        if not _harmless(picture, block, marks):
-            seen = [_follow(picture, line) for line in block]
-            kept.append(_frame(seen, picture.shape))
+    return [b for b in blocks(lines) if not _harmless(picture, b, marks)]
+
+
+def rectangles(picture: Picture, found: list[list[TextBox]]) -> list[TextBox]:
+    """Return the rectangles that hide these blocks.
+
+    A block is filled whole: between two seen lines there may be one that nobody could see.
+    """
+    kept = [_frame([_follow(picture, line) for line in block], picture.shape) for block in found]
     return _merge(kept)
 
 
@@ -67,13 +69,14 @@ def _only_marks(text: str, marks: frozenset[str]) -> bool:
     return fold(text) in marks or (any(words) and all(w in marks for w in words if w))
 
 
-def _blocks(lines: list[TextBox]) -> list[list[TextBox]]:
-    blocks: list[list[TextBox]] = []
+def blocks(lines: list[TextBox]) -> list[list[TextBox]]:
+    """Return the lines in groups of neighbours."""
+    groups: list[list[TextBox]] = []
     for line in lines:
-        near = [b for b in blocks if any(_near(line, other) for other in b)]
-        blocks = [b for b in blocks if b not in near]
-        blocks.append([line, *(other for b in near for other in b)])
-    return blocks
+        near = [g for g in groups if any(_near(line, other) for other in g)]
+        groups = [g for g in groups if g not in near]
+        groups.append([line, *(other for g in near for other in g)])
+    return groups
 
 
 def _follow(picture: Picture, line: TextBox) -> TextBox:
