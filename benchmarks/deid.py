@@ -28,10 +28,10 @@ import numpy as np
 import pydicom
 
 from leadapron.deid import MemoryVault, Profile
+from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import find_text
 from leadapron.deid.files import deidentify_file
-from leadapron.deid.frames import to_gray
-from leadapron.deid.textblocks import regions
+from leadapron.deid.search import find_regions
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = Path(os.environ.get("LEADAPRON_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -180,7 +180,8 @@ def clean_films(data: Path, most: int) -> dict[str, Any] | None:
     counts = []
     for film in films[:: max(1, len(films) // most)]:
         gray = cv2.imread(str(film), cv2.IMREAD_GRAYSCALE)
-        counts.append(len(regions(gray, find_text(gray), frozenset())))
+        picture = Picture.of(gray)
+        counts.append(len(find_regions(picture, frozenset())))
     return {
         "clean films": len(counts),
         "with a false box": sum(c > 0 for c in counts),
@@ -199,8 +200,7 @@ def large_film() -> dict[str, Any] | None:
         print("SKIPPED: seconds for a whole CR film (pydicom-data is missing)", file=sys.stderr)
         return None
     ds = pydicom.dcmread(path)
-    gray = to_gray(ds.pixel_array)
-    find_text(gray)
+    find_text(Picture.of(ds.pixel_array))
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         target = Path(folder) / "film.dcm"

@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from leadapron.deid.contrast import Floats, Gray, Picture, sharpen
 from leadapron.model import Unavailable
-
-Gray = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 LONG_SIDE = 960
 MAX_UPSCALE = 2.5
-DETAIL_SIGMA = 9.0
-STRONG, QUIET, FAINT = 24.0, 4.0, 4.0
 INK, SCORE = 0.2, 0.4
 UNCLIP = 1.8
 TALLEST = 0.16
@@ -26,7 +21,8 @@ TALLEST = 0.16
 class TextBox(NamedTuple):
     """A detected line of text: half-open pixel box and the detector's score 0..1.
 
-    `line` is the height of the lines in a box of several; 0 in a box of one.
+    `line` is the height of the lines in it where the box itself is no measure: several lines,
+    or a tilted one.
     """
 
     x0: int
@@ -39,7 +35,7 @@ class TextBox(NamedTuple):
     @property
     def height(self) -> int:
         """The line's height; vertical text counts its narrow side."""
-        return max(1, min(self.y1 - self.y0, self.x1 - self.x0))
+        return self.line or max(1, min(self.y1 - self.y0, self.x1 - self.x0))
 
 
 @lru_cache(maxsize=2)
@@ -72,44 +68,14 @@ def _normalise(gray: Gray) -> Floats:
     return (gray.astype(np.float32) / 255.0 - 0.5) / 0.5
 
 
-def detail(gray: Gray, gain: float = 1.0) -> Gray:
-    """Return only what is sharp: a smooth film otherwise lights up as one great text.
-
-    Faint strokes, such as black letters on a nearly black ground, are lifted up to FAINT times
-    where nothing stronger is near; `gain` lifts everything.
-    """
-    import cv2
-
-    picture = gray.astype(np.float32)
-    fine = picture - cv2.GaussianBlur(picture, (0, 0), DETAIL_SIGMA)
-    strength = np.sqrt(_wide_mean(fine * fine))
-    lift = np.clip(STRONG / (strength + QUIET), 1.0, FAINT) * gain
-    return np.clip(fine * lift + 128, 0, 255).astype(np.uint8)
-
-
-def _wide_mean(values: Floats) -> Floats:
-    """Return a mean over twice DETAIL_SIGMA, worked out on a quarter of the picture's side."""
-    import cv2
-
-    rows, columns = values.shape
-    small = (max(1, columns // 4), max(1, rows // 4))
-    coarse = cv2.resize(values, small, interpolation=cv2.INTER_AREA)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), DETAIL_SIGMA / 2)
-    return cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-
-
-def find_text(gray: Gray, long_side: int = LONG_SIDE, gain: float = 1.0) -> list[TextBox]:
-    """Return the lines of text on a (H, W) uint8 picture, generously boxed."""
-    import cv2
-
-    rows, columns = gray.shape
+def find_text(picture: Picture, long_side: int = LONG_SIDE, gain: float = 1.0) -> list[TextBox]:
+    """Return the lines of text on a picture, generously boxed."""
+    rows, columns = picture.shape
     scale = min(MAX_UPSCALE, long_side / max(rows, columns))
-    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
-    sharp = detail(cv2.resize(gray, size, interpolation=way).astype(np.uint8), gain)
-    probability = _probability(sharp)
+    probability = _probability(sharpen(picture, size, gain))
     boxes = []
-    for x0, y0, x1, y1, score in _components(probability):
+    for x0, y0, x1, y1, score, thick in _components(probability):
         box = TextBox(
             max(0, int(np.floor(x0 * columns / size[0]))),
             max(0, int(np.floor(y0 * rows / size[1]))),
@@ -117,20 +83,26 @@ def find_text(gray: Gray, long_side: int = LONG_SIDE, gain: float = 1.0) -> list
             min(rows, int(np.ceil(y1 * rows / size[1]))),
             score,
         )
+        box = box._replace(line=min(box.height, max(1, round(thick * rows / size[1]))))
         if box.height < TALLEST * min(rows, columns) or box.height <= 40:
             boxes.append(box)
     return boxes
 
 
 def _probability(sharp: Gray) -> Floats:
-    rows, columns = sharp.shape
-    padded = np.zeros((-(-rows // 32) * 32, -(-columns // 32) * 32), np.float32)
-    padded[:rows, :columns] = _normalise(sharp)
-    batch = np.ascontiguousarray(np.broadcast_to(padded, (1, 3, *padded.shape)))
+    rows, columns = sharp.shape[:2]
+    batch = np.zeros((1, 3, -(-rows // 32) * 32, -(-columns // 32) * 32), np.float32)
+    batch[0, :, :rows, :columns] = _planes(_normalise(sharp))
     return _run(_session("_det_"), batch)[0, 0, :rows, :columns]
 
 
-def _components(probability: Floats) -> list[tuple[float, float, float, float, float]]:
+def _planes(picture: Floats) -> Floats:
+    """Return (3, rows, columns) of a grey or colour picture."""
+    return picture.transpose(2, 0, 1) if picture.ndim == 3 else picture[None]
+
+
+def _components(probability: Floats) -> list[tuple[float, float, float, float, float, float]]:
+    """Return (x0, y0, x1, y1, score, thickness) of each text; of a tilted one too."""
     import cv2
 
     ink = cv2.dilate((probability > INK).astype(np.uint8), np.ones((2, 2), np.uint8))
@@ -141,10 +113,13 @@ def _components(probability: Floats) -> list[tuple[float, float, float, float, f
         if area < 6 or min(w, h) < 2:
             continue
         window = (slice(y, y + h), slice(x, x + w))
-        score = float(probability[window][labels[window] == label].mean())
+        mine = labels[window] == label
+        score = float(probability[window][mine].mean())
         if score >= SCORE:
-            grow = w * h * UNCLIP / (2 * (w + h))
-            boxes.append((x - grow, y - grow, x + w + grow, y + h + grow, score))
+            points = cv2.findNonZero(mine.view(np.uint8))
+            long, short = sorted(side + 1 for side in cv2.minAreaRect(points)[1])[::-1]
+            grow = long * short * UNCLIP / (2 * (long + short))
+            boxes.append((x - grow, y - grow, x + w + grow, y + h + grow, score, short + 2 * grow))
     return boxes
 
 
@@ -155,19 +130,19 @@ def _alphabet() -> list[str]:
     return ["", *characters, " "]
 
 
-def read_text(gray: Gray, box: TextBox) -> tuple[str, float]:
+def read_text(picture: Picture, box: TextBox) -> tuple[str, float]:
     """Return the text of one box and the mean confidence 0..1 of its characters."""
     import cv2
 
-    crop = gray[box.y0 : box.y1, box.x0 : box.x1]
-    if min(crop.shape) < 2:
+    crop = picture.gray[box.y0 : box.y1, box.x0 : box.x1]
+    if min(crop.shape[:2]) < 2:
         return "", 0.0
     if crop.shape[0] > 2 * crop.shape[1]:
         crop = np.rot90(crop)
     width = int(np.clip(round(48 * crop.shape[1] / crop.shape[0]), 48, 960))
     line = cv2.resize(np.ascontiguousarray(crop), (width, 48), interpolation=cv2.INTER_CUBIC)
     batch = np.zeros((1, 3, 48, max(96, width)), np.float32)
-    batch[0, :, :, :width] = _normalise(line.astype(np.uint8))
+    batch[0, :, :, :width] = _planes(_normalise(line.astype(np.uint8)))
     steps = _run(_session("_rec_"), batch)[0]
     return _decode(steps)
 

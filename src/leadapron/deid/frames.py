@@ -10,7 +10,6 @@ from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from leadapron.deid.codecs import decode_frames
-from leadapron.deid.detector import Gray
 from leadapron.model import BadInput
 
 PIXEL_DATA = 0x7FE00010
@@ -92,12 +91,3 @@ def _native(ds: Dataset, shape: tuple[int, ...], bits: int) -> Samples:
             code="truncated",
         )
     return np.frombuffer(data, kind, count=needed // kind.itemsize).reshape(shape).copy()
-
-
-def to_gray(frame: Samples) -> Gray:
-    """Return one frame as uint8 over its whole range of values."""
-    if frame.ndim == 3:
-        frame = frame[..., :3].max(axis=2)
-    low, high = float(frame.min()), float(frame.max())
-    scaled = (frame.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
-    return scaled.astype(np.uint8)

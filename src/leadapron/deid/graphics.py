@@ -18,6 +18,7 @@ def clean_overlays(ds: Dataset) -> list[str]:
 
     Called under the Clean Graphics Option; without it no overlay reaches the copy at all.
     """
+    from leadapron.deid.contrast import Picture
     from leadapron.deid.detector import find_text
 
     notes = []
@@ -25,7 +26,7 @@ def clean_overlays(ds: Dataset) -> list[str]:
         if not any(t.group == group for t in ds.keys()):  # noqa: SIM118 - no decoding
             continue
         plane = _plane(ds, group)
-        if plane is None or find_text(plane):
+        if plane is None or find_text(Picture.of(plane)):
             drop_group(ds, group)
             notes.append(f"overlay {group:04X} removed: it shows text or cannot be read")
     return notes

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.dataelem import DataElement
 from pydicom.uid import ExplicitVRLittleEndian
 
 from leadapron.deid import frames
+from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, find_text, read_text
 from leadapron.deid.frames import PIXEL_DATA, Samples
 from leadapron.deid.report import Box, Reason
-from leadapron.deid.textblocks import fold, regions
+from leadapron.deid.search import EASY_HEIGHT, find_regions, moved
+from leadapron.deid.textblocks import fold, rectangles, suspects
 
 NO_PICTURE = frozenset(
     {
@@ -27,7 +30,7 @@ NO_PICTURE = frozenset(
 ROUNDS = 3
 MARGIN = 48
 CERTAIN = 0.6
-LONGEST_AGAIN, FAINT_GAIN, EASY_HEIGHT = 640, 2.0, 26
+LONGEST_AGAIN, FAINT_GAIN = 640, 2.0
 
 
 class Patch(NamedTuple):
@@ -77,9 +80,9 @@ def _dark(ds: Dataset, samples: Samples) -> int:
 def _clean_frame(
     frame: Samples, number: int, dark: int, allowed: frozenset[str], done: PixelCleaning
 ) -> None:
-    gray = frames.to_gray(frame)
-    todo = regions(gray, find_text(gray), allowed)
-    fill = 255 if gray.size and dark == int(frame.max()) and dark != int(frame.min()) else 0
+    picture = Picture.of(frame)
+    todo = find_regions(picture, allowed)
+    fill = 255 if picture.gray.size and dark == frame.max() != frame.min() else 0
     for turn in range(ROUNDS):
         for region in todo:
             box = Box(number, region.x0, region.y0, region.x1, region.y1)
@@ -87,10 +90,11 @@ def _clean_frame(
             done.boxes.append(box)
             done.patches.append(Patch(box, frame[window].copy()))
             frame[window] = dark
-            gray[window] = fill
+            picture.gray[window] = fill
+            picture.ink[window] = 0
         if not todo:
             return
-        todo = _read_again(gray, todo, allowed, sure=turn > 0)
+        todo = _read_again(picture, todo, allowed, sure=turn > 0)
     if todo:
         done.left.append(
             Reason("burned-in-text", f"frame {number + 1} still shows text after {ROUNDS} rounds")
@@ -98,26 +102,23 @@ def _clean_frame(
 
 
 def _read_again(
-    gray: np.ndarray, filled: list[TextBox], allowed: frozenset[str], *, sure: bool
+    picture: Picture, filled: list[TextBox], allowed: frozenset[str], *, sure: bool
 ) -> list[TextBox]:
     """Look once more around what was filled; after the first round only readable text counts."""
     found: list[TextBox] = []
     for region in filled:
         aside = max(MARGIN, (region.x1 - region.x0) * 3 // 4)
         x0, y0 = max(0, region.x0 - aside), max(0, region.y0 - MARGIN)
-        window = gray[y0 : region.y1 + MARGIN, x0 : region.x1 + aside]
+        window = picture.window(x0, y0, region.x1 + aside, region.y1 + MARGIN)
         scale = min(2.0, EASY_HEIGHT / max(region.line, 1))
         size = min(LONGEST_AGAIN, int(max(window.shape) * scale))
-        for line in regions(window, find_text(window, size, FAINT_GAIN), allowed):
+        blocks = suspects(window, find_text(window, size, FAINT_GAIN), allowed)
+        for line in rectangles(window, blocks):
             text, confidence = read_text(window, line)
             readable = len(fold(text)) > 1 and confidence >= CERTAIN
             inside = _already(line, region, x0, y0)
             if not inside and (readable or not sure):
-                found.append(
-                    line._replace(
-                        x0=line.x0 + x0, y0=line.y0 + y0, x1=line.x1 + x0, y1=line.y1 + y0
-                    )
-                )
+                found.append(moved(line, x0, y0))
     return found
 
 
@@ -128,11 +129,10 @@ def _already(line: TextBox, region: TextBox, x0: int, y0: int) -> bool:
 
 
 def _write(ds: Dataset, samples: Samples, stored: bool) -> None:
+    """Replace the element, never its value: the caller's data set may hold the same element."""
     data = np.ascontiguousarray(samples).tobytes()
-    element = ds[PIXEL_DATA]
-    element.VR = "OW" if samples.dtype.itemsize > 1 else "OB" if stored is False else element.VR
-    element.is_undefined_length = False
-    element.value = data + b"\0" * (len(data) % 2)
+    vr = "OW" if samples.dtype.itemsize > 1 or (stored and ds[PIXEL_DATA].VR == "OW") else "OB"
+    ds[PIXEL_DATA] = DataElement(PIXEL_DATA, vr, data + b"\0" * (len(data) % 2))
     if stored:
         return
     meta = getattr(ds, "file_meta", None)

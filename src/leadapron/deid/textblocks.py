@@ -9,7 +9,8 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
-from leadapron.deid.detector import Gray, TextBox, read_text
+from leadapron.deid.contrast import Picture
+from leadapron.deid.detector import TextBox, read_text
 
 SURE = 0.65
 WIDE = 3
@@ -34,25 +35,27 @@ def fold(text: str) -> str:
     return "".join(c for c in wide if c.isalnum())
 
 
-def regions(gray: Gray, lines: list[TextBox], allowed: frozenset[str]) -> list[TextBox]:
-    """Return the rectangles that hide every line which is no allowed mark.
-
-    Lines near each other make one block, filled whole: between two seen lines there may be one
-    that the detector could not see.
-    """
+def suspects(
+    picture: Picture, lines: list[TextBox], allowed: frozenset[str]
+) -> list[list[TextBox]]:
+    """Return the blocks of near lines that are not allowed marks alone."""
     marks = MARKS | {fold(m) for m in allowed}
-    kept = []
-    for block in _blocks(lines):
-        if not _harmless(gray, block, marks):
-            seen = [_follow(gray, line) for line in block]
-            kept.append(_frame(seen, (gray.shape[0], gray.shape[1])))
+    return [b for b in blocks(lines) if not _harmless(picture, b, marks)]
+
+
+def rectangles(picture: Picture, found: list[list[TextBox]]) -> list[TextBox]:
+    """Return the rectangles that hide these blocks.
+
+    A block is filled whole: between two seen lines there may be one that nobody could see.
+    """
+    kept = [_frame([_follow(picture, line) for line in block], picture.shape) for block in found]
     return _merge(kept)
 
 
-def _harmless(gray: Gray, block: list[TextBox], marks: frozenset[str]) -> bool:
+def _harmless(picture: Picture, block: list[TextBox], marks: frozenset[str]) -> bool:
     if len(block) > PARAGRAPH:
         return False
-    readings = [read_text(gray, line) for line in block]
+    readings = [read_text(picture, line) for line in block]
     if all(_only_marks(text, marks) and sure >= READ for text, sure in readings):
         return True
     line, (text, sure) = block[0], readings[0]
@@ -66,16 +69,17 @@ def _only_marks(text: str, marks: frozenset[str]) -> bool:
     return fold(text) in marks or (any(words) and all(w in marks for w in words if w))
 
 
-def _blocks(lines: list[TextBox]) -> list[list[TextBox]]:
-    blocks: list[list[TextBox]] = []
+def blocks(lines: list[TextBox]) -> list[list[TextBox]]:
+    """Return the lines in groups of neighbours."""
+    groups: list[list[TextBox]] = []
     for line in lines:
-        near = [b for b in blocks if any(_near(line, other) for other in b)]
-        blocks = [b for b in blocks if b not in near]
-        blocks.append([line, *(other for b in near for other in b)])
-    return blocks
+        near = [g for g in groups if any(_near(line, other) for other in g)]
+        groups = [g for g in groups if g not in near]
+        groups.append([line, *(other for g in near for other in g)])
+    return groups
 
 
-def _follow(gray: Gray, line: TextBox) -> TextBox:
+def _follow(picture: Picture, line: TextBox) -> TextBox:
     """Follow a horizontal line to where its ink ends, also where the ground hides it.
 
     Burned-in letters have one exact value, black or white. Columns that hold some of it, but are
@@ -83,10 +87,10 @@ def _follow(gray: Gray, line: TextBox) -> TextBox:
     """
     if line.x1 - line.x0 < line.y1 - line.y0:
         return line
-    band = gray[line.y0 : line.y1]
+    band = picture.ink[line.y0 : line.y1]
     left, right = line.x0, line.x1
-    for ink in (0, 255):
-        share = (band == ink).mean(axis=0)
+    for sign in (-1, 1):
+        share = (band == sign).mean(axis=0)
         if not INK_LEAST < float(share[line.x0 : line.x1].mean()) < INK_MOST:
             continue
         hits = (share > INK_LEAST) & (share < INK_MOST)
