@@ -17,6 +17,11 @@ from leadapron.deid import Profile
 from leadapron.delivery import Delivery, Originals, Searching
 from leadapron.edge import Protector
 from leadapron.incident import CaseStore
+from leadapron.incident.containing import Containment
+from leadapron.incident.limits import Allowance, Limits
+from leadapron.incident.naming import Naming
+from leadapron.incident.reporting import Reports
+from leadapron.incident.traces import TraceStore
 from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
 from leadapron.policy import Approvals, PolicyStore
@@ -47,7 +52,11 @@ class Instance:
     delivery: Delivery
     searching: Searching
     cases: CaseStore
+    traces: TraceStore
     tracing: Tracing
+    naming: Naming
+    containment: Containment
+    reports: Reports
     accounts: Accounts
     approvals: Approvals
     spool: EncryptedFolder
@@ -123,6 +132,13 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
     stack.callback(originals.close)
     delivery = Delivery(archive, policy, ledger, catalog, originals, keystore.create("view-id"))
     cases, accounts = CaseStore(catalog), Accounts(catalog)
+    traces = TraceStore(catalog, open_folder(folder, keystore, "evidence"))
+    allowance = Allowance(
+        catalog, ledger, Limits(settings.trace_per_hour, settings.trace_per_hour_all)
+    )
+    approvals = Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in)
+    containment = Containment(traces, cases, policy, delivery, ledger)
+    naming = Naming(traces, cases, approvals, delivery, ledger, containment)
     return Instance(
         settings=settings,
         folder=folder,
@@ -136,16 +152,20 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         delivery=delivery,
         searching=Searching(archive, policy, ledger),
         cases=cases,
-        tracing=Tracing(archive, delivery, originals, policy, ledger, cases),
+        traces=traces,
+        tracing=Tracing(archive, delivery, originals, policy, ledger, cases, traces, allowance),
+        naming=naming,
+        containment=containment,
+        reports=Reports(traces, cases, naming, archive, originals, policy, ledger),
         accounts=accounts,
-        approvals=Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in),
+        approvals=approvals,
         spool=open_folder(folder, keystore, "spool"),
         quarantine=open_folder(folder, keystore, "quarantine"),
     )
 
 
 def open_folder(folder: InstanceFolder, keystore: FileKeyStore, name: str) -> EncryptedFolder:
-    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints."""
+    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints, evidence."""
     return EncryptedFolder(folder.data / name, keystore.create(name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leadapron.delivery.colour import luma
 from leadapron.delivery.delivery import Delivery, Refused
 from leadapron.delivery.originals import Originals
 from leadapron.delivery.searching import Searching
@@ -36,6 +37,7 @@ __all__ = [
     "View",
     "ViewGrant",
     "ViewRequest",
+    "luma",
     "open_view",
     "use",
 ]

@@ -27,6 +27,7 @@ from leadapron.app.api.security import add_headers
 from leadapron.app.instance import Instance
 from leadapron.delivery import Refused
 from leadapron.edge import Gateway
+from leadapron.incident.limits import TooMany
 from leadapron.model import LeadApronError
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,8 @@ async def _problem(_request: Request, error: Exception) -> JSONResponse:
     )
     problem = Problem(**error.as_dict(), reasons=reasons)
     headers = {"WWW-Authenticate": "Bearer"} if error.http == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after_s)
     return JSONResponse(problem.model_dump(), status_code=error.http, headers=headers)
 
 
