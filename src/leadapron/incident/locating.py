@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ MOST_SIGHTS = 12
 """Films in pictures that one copy is traced against at most."""
 _FILLS = 0.5
 _SAME_PLACE = 0.7
+_SAME_COPY = 0.65
 _MARGIN = 0.06
 
 
@@ -38,11 +39,19 @@ class Sight:
 
 @dataclass(frozen=True)
 class _Match:
+    """A film found in one part of a picture.
+
+    `quad` is where all of the film would lie: the same for parts of one copy, for instance its
+    two lungs. `place` is what `part` shows of it.
+    """
+
     sop_instance: str
     frame: int
     inliers: int
     sure: bool
+    quad: Box
     place: Box
+    whole: bool
 
 
 class Locator:
@@ -68,13 +77,13 @@ class Locator:
     def _in_shot(self, number: int, shot: Shot) -> list[Sight]:
         shape = (shot.pixels.shape[0], shot.pixels.shape[1])
         whole = Box(0, 0, *shape)
-        matches = self._matches(shot.pixels, whole)
+        matches = self._matches(shot.pixels, whole, whole=True)
         if not _fills(matches, whole):
             for box in _parts(shot, matches):
                 matches += self._matches(box.of(shot.pixels), box)
-        sure = _apart([m for m in matches if m.sure])
+        sure = _copies([m for m in matches if m.sure])
         if not sure:
-            guesses = _apart(matches)[:MOST_GUESSES]
+            guesses = _best_of_each_film(matches)[:MOST_GUESSES]
             return [self._sight(number, m, whole) for m in guesses]
         one_place = all(_overlap(m.place, sure[0].place) > _SAME_PLACE for m in sure)
         return [
@@ -85,17 +94,24 @@ class Locator:
         film = self._archive.get(match.sop_instance)
         return Sight(shot, box, film, match.frame, match.inliers, match.sure)
 
-    def _matches(self, part: npt.NDArray[np.unsignedinteger], box: Box) -> list[_Match]:
+    def _matches(
+        self, part: npt.NDArray[np.unsignedinteger], box: Box, *, whole: bool = False
+    ) -> list[_Match]:
         found = []
         for match in self._originals.find(part):
             film = self._archive.get(match.sop_instance)
-            place = _place(match.homography, film, box)
-            found.append(_Match(film.sop_instance, match.frame, match.inliers, match.sure, place))
+            quad = _quad(match.homography, film, box)
+            place = _within(quad, box)
+            found.append(
+                _Match(
+                    film.sop_instance, match.frame, match.inliers, match.sure, quad, place, whole
+                )
+            )
         return found
 
 
-def _place(homography: npt.NDArray[np.float64], film: Film, box: Box) -> Box:
-    """Return the rectangle of `box` that the film covers; all of it if that can't be told."""
+def _quad(homography: npt.NDArray[np.float64], film: Film, box: Box) -> Box:
+    """Return the rectangle around the film as laid over `box`, in pixels of the picture."""
     rows, columns = film.rows, film.columns
     corners = np.array([[0, 0, 1], [columns, 0, 1], [columns, rows, 1], [0, rows, 1]], np.float64)
     laid = corners @ homography.T
@@ -103,8 +119,14 @@ def _place(homography: npt.NDArray[np.float64], film: Film, box: Box) -> Box:
     if not (np.all(depth > 1e-9) or np.all(depth < -1e-9)):
         return box
     x, y = laid[:, 0] / depth + box.left, laid[:, 1] / depth + box.top
-    top, bottom = (int(np.clip(v, box.top, box.bottom)) for v in (y.min(), y.max()))
-    left, right = (int(np.clip(v, box.left, box.right)) for v in (x.min(), x.max()))
+    edges = np.clip([y.min(), x.min(), y.max(), x.max()], -1e6, 1e6)
+    return Box(*(round(float(edge)) for edge in edges))
+
+
+def _within(quad: Box, box: Box) -> Box:
+    """Return the part of `quad` that lies in `box`; all of `box` if none does."""
+    top, bottom = max(quad.top, box.top), min(quad.bottom, box.bottom)
+    left, right = max(quad.left, box.left), min(quad.right, box.right)
     return Box(top, left, bottom, right) if top < bottom and left < right else box
 
 
@@ -127,18 +149,51 @@ def _parts(shot: Shot, matches: Sequence[_Match]) -> list[Box]:
     ]
 
 
-def _apart(matches: Iterable[_Match]) -> list[_Match]:
-    """Return the best match of each film at each place, surest first."""
+def _copies(matches: Iterable[_Match]) -> list[_Match]:
+    """Return one match for each copy of a film in the picture, surest first."""
     kept: list[_Match] = []
-    for match in sorted(matches, key=lambda m: (-m.inliers, m.sop_instance, m.frame, m.place)):
-        same = (
-            k.sop_instance == match.sop_instance
-            and (not match.sure or _overlap(k.place, match.place) > _SAME_PLACE)
-            for k in kept
-        )
-        if not any(same):
+    for match in _ordered(matches):
+        for place, known in enumerate(kept):
+            same_film = known.sop_instance == match.sop_instance
+            if same_film and _agreement(known.quad, match.quad) > _SAME_COPY:
+                kept[place] = _joined(known, match)
+                break
+        else:
             kept.append(match)
     return kept
+
+
+def _best_of_each_film(matches: Iterable[_Match]) -> list[_Match]:
+    best: dict[str, _Match] = {}
+    for match in _ordered(matches):
+        best.setdefault(match.sop_instance, match)
+    return list(best.values())
+
+
+def _ordered(matches: Iterable[_Match]) -> list[_Match]:
+    return sorted(matches, key=lambda m: (-m.inliers, m.sop_instance, m.frame, m.place))
+
+
+def _joined(one: _Match, other: _Match) -> _Match:
+    """Return `one` with the place of both: of the parts, where parts found it."""
+    if one.whole != other.whole:
+        return replace(one, place=(other if one.whole else one).place, whole=False)
+    first, second = one.place, other.place
+    place = Box(
+        min(first.top, second.top),
+        min(first.left, second.left),
+        max(first.bottom, second.bottom),
+        max(first.right, second.right),
+    )
+    return replace(one, place=place)
+
+
+def _agreement(one: Box, other: Box) -> float:
+    """Return intersection over union, 0 to 1."""
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    width = min(one.right, other.right) - max(one.left, other.left)
+    both = max(height, 0) * max(width, 0)
+    return both / max(one.area + other.area - both, 1)
 
 
 def _overlap(one: Box, other: Box) -> float:

@@ -30,6 +30,8 @@ from leadapron.policy import Approval, Approvals
 ACT = "accuse"
 PURPOSE = "breach_investigation"
 STEP = "locate"
+_TRACE, _CONFIRMED = "trace", "confirmed"
+_ATTEMPTS = 20
 
 
 class Naming:
@@ -207,17 +209,22 @@ class Naming:
     def _keep_evidence(
         self, trace: StoredTrace, record: Record, grants: dict[str, ViewGrant]
     ) -> None:
-        """Keep the proofs of the log's entries under one checkpoint, for the report."""
-        packages: dict[str, Any] = {
-            "trace": evidence(self._ledger, trace.ledger_index),
-            "confirmed": evidence(self._ledger, trace.confirmed_index or 0),
-            "views": {
-                p["view"]: evidence(self._ledger, grants[p["view"]].first_ledger_index)
-                for p in record.pointed
-            },
-        }
+        """Keep the proofs of the log's entries, all under one checkpoint, for the report."""
+        indices = {p["view"]: grants[p["view"]].first_ledger_index for p in record.pointed}
+        indices |= {_TRACE: trace.ledger_index, _CONFIRMED: trace.confirmed_index or 0}
+        made = self._proofs(indices)
+        packages = {"trace": made.pop(_TRACE), "confirmed": made.pop(_CONFIRMED), "views": made}
         data = json.dumps(packages, ensure_ascii=False, sort_keys=True, indent=1)
         self._traces.keep(trace.id, {LEDGER: data.encode()})
+
+    def _proofs(self, indices: dict[str, int]) -> dict[str, Any]:
+        """Return a package for each entry; again when the log grew between two of them."""
+        made: dict[str, Any] = {}
+        for _ in range(_ATTEMPTS):
+            made = {name: evidence(self._ledger, index) for name, index in indices.items()}
+            if len({package["checkpoint"] for package in made.values()}) == 1:
+                break
+        return made
 
     def _name_in_case(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,6 +21,8 @@ from leadapron.policy import Approval
 # One zone for all of China; elsewhere the one that needs no explanation.
 ZONES = {"zh-CN": timezone(timedelta(hours=8)), "en": UTC}
 _BINS, _LOW, _WIDTH = 52, -5.0, 0.25
+_LINE = 96
+_SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,7 @@ def _entry(
         "lines": [{"label": told[k], "value": printable(str(v or ""))} for k, v in lines],
         "leaf": _leaf(package),
         "proof": list(package["proof"]),
+        "size": report.tree_size,
     }
 
 
@@ -255,9 +259,13 @@ def _leaf(package: Mapping[str, Any]) -> str:
     return leaf_hash(str(package["entry"]).encode()).hex()
 
 
-def _checkpoint(facts: Facts) -> str:
+def _checkpoint(facts: Facts) -> dict[str, Any]:
+    """Return the signed head, its signatures shortened: they are thousands of characters long."""
     newest = facts.packages.get("confirmed") or facts.packages["trace"]
-    return printable(str(newest["checkpoint"]).replace("\n", "\u2028")).replace("[U+2028]", "\n")
+    whole = str(newest["checkpoint"])
+    lines = [printable(line) for line in whole.splitlines() if line]
+    shown = [line if len(line) <= _LINE else f"{line[:_LINE]} …" for line in lines]
+    return {"lines": shown, "sha256": hashlib.sha256(whole.encode()).hexdigest()}
 
 
 def _formats(record: Record) -> list[str]:
@@ -280,8 +288,10 @@ def _person(facts: Facts, which: str, language: str) -> dict[str, str]:
 def _exponential(value: float) -> dict[str, Any]:
     if value >= 0.01:
         return {"mantissa": f"{value:.2g}", "exponent": None}
+    if value < _SMALLEST:
+        return {"mantissa": "1", "exponent": -300, "below": True}
     mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return {"mantissa": mantissa, "exponent": int(exponent)}
+    return {"mantissa": mantissa, "exponent": int(exponent), "below": False}
 
 
 def _time(moment: datetime, language: str) -> str:
