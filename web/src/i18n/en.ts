@@ -198,7 +198,7 @@ export const en: Words<typeof zhCN> = {
     at: 'Viewed at',
     viewLedger: 'Ledger entry of the view',
     pValue: 'p-value',
-    pHint: 'Chance of a mark this strong if the copy had nothing to do with this view',
+    pHint: 'Bound on the chance of pointing to any unconcerned view',
     z: 'z',
     candidates: 'Views compared',
     filmScore: 'Matched film points',
@@ -263,9 +263,9 @@ export const en: Words<typeof zhCN> = {
     confirm: 'Confirm: it points to this view',
     refuse: 'Do not confirm',
     containHint:
-      'No need to wait: revoke the views it points to and open their recipients’ breakers now, without being told whose they are. All of it is lifted if the second person declines.',
+      'No need to wait: revoke the views it points to and open the breakers of their recipients now, without being told whose they are. All of it is lifted if the second person declines.',
     contain: 'Contain now',
-    contained: 'Contained {{time}} by {{by}}: the views are revoked, their recipients’ breakers open.',
+    contained: 'Contained {{time}} by {{by}}: the views are revoked, the breakers of their recipients are open.',
   },
   cases: {
     traces: 'Traces',
@@ -276,6 +276,7 @@ export const en: Words<typeof zhCN> = {
     due: 'Limit',
     closed: 'Closed',
     isOpen: 'Open',
+    waiting: 'Waits for a second person',
     isClosed: 'Closed',
     remaining: 'left',
     over: 'over',

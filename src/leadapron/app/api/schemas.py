@@ -205,6 +205,7 @@ class Case(BaseModel):
     sop_instance: str | None = None
     view_id: str | None = None
     recipient_display: str | None = None
+    waiting: int = Field(default=0, description="results that wait for a second person")
     steps: list[CaseStep] = []
 
 
