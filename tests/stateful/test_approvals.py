@@ -16,6 +16,7 @@ from test_policy_approvals import PEOPLE, WHAT, House
 
 from leadapron.model import LeadApronError, Role, StorageFailure
 
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 APPROVERS = {p for p, r in PEOPLE.items() if r in {Role.PRIVACY_OFFICER, Role.SECURITY}}
 REQUESTERS = {p for p, r in PEOPLE.items() if r in {Role.PRIVACY_OFFICER, Role.RADIOLOGIST}}
 people = st.sampled_from(sorted(PEOPLE))
@@ -27,7 +28,7 @@ class ApprovalsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=FAST)
         self.house = House(Path(self.folder.name))
         self.appending = self.house.ledger.append_many
         self.model: dict[str, dict] = {}

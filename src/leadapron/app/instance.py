@@ -14,7 +14,16 @@ from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.deid import Profile
-from leadapron.delivery import Delivery, Originals, Searching
+from leadapron.delivery import (
+    AdtIntake,
+    Delivery,
+    Identities,
+    Originals,
+    Relinking,
+    RelinkQueue,
+    Repairs,
+    Searching,
+)
 from leadapron.edge import Protector
 from leadapron.incident import CaseStore
 from leadapron.incident.containing import Containment
@@ -24,7 +33,8 @@ from leadapron.incident.reporting import Reports
 from leadapron.incident.traces import TraceStore
 from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
-from leadapron.policy import Approvals, PolicyStore
+from leadapron.model import Conflict
+from leadapron.policy import Aliases, Approvals, PolicyStore
 from leadapron.seal import CentreKeyPair, CentrePublicKey
 from leadapron.store.blobs import LocalBlobStore
 from leadapron.store.database import Database
@@ -34,6 +44,7 @@ from leadapron.store.vault import SqlVault
 
 LEDGER_KEY, LEDGER_VKEYS, LEDGER_SEEN = "ledger-signer", "ledger-vkeys", "ledger.seen"
 CENTRE_PRIVATE, CENTRE_PUBLIC = "centre-private", "centre-public"
+VAULT_KEY, VAULT_PREVIOUS = "vault", "vault-previous"
 
 
 @dataclass
@@ -59,6 +70,10 @@ class Instance:
     reports: Reports
     accounts: Accounts
     approvals: Approvals
+    identities: Identities
+    repairs: Repairs
+    relinks: RelinkQueue
+    adt: AdtIntake
     spool: EncryptedFolder
     quarantine: EncryptedFolder
 
@@ -106,23 +121,42 @@ def verification_keys(keystore: FileKeyStore) -> tuple[str, ...]:
     return tuple(keystore.get(LEDGER_VKEYS).decode().splitlines())
 
 
-def database(folder: InstanceFolder, name: str) -> Database:
-    """Open one of the instance's SQLite databases, migrated."""
-    opened = Database(f"sqlite:///{folder.data / (name + '.db')}")
+def database_url(settings: Settings, folder: InstanceFolder, name: str) -> str:
+    """Return where ``catalog`` or ``vault`` lies; the vault may lie elsewhere."""
+    if name == "vault" and settings.vault_url:
+        return settings.vault_url
+    return f"sqlite:///{folder.data / (name + '.db')}"
+
+
+def database(settings: Settings, folder: InstanceFolder, name: str) -> Database:
+    """Open one of the instance's databases, migrated."""
+    opened = Database(database_url(settings, folder, name))
     opened.migrate(name)
     return opened
+
+
+def open_vault(keystore: FileKeyStore, opened: Database) -> SqlVault:
+    """Open the vault under its key; Conflict while a rotation of that key is unfinished."""
+    if VAULT_PREVIOUS in keystore.names():
+        raise Conflict(
+            "the rotation of the vault's key was cut short",
+            remedy="run `leadapron vault rotate` again: it goes on where it stopped",
+            code="rotation-unfinished",
+        )
+    return SqlVault(opened, keystore.create("pseudonym"), keystore.create(VAULT_KEY))
 
 
 def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Instance:
     keystore = FileKeyStore(folder.keys, data_dir=folder.data)
     centre = _centre_keys(keystore)
-    catalog, vault_db = database(folder, "catalog"), database(folder, "vault")
+    catalog, vault_db = database(settings, folder, "catalog"), database(settings, folder, "vault")
     stack.callback(vault_db.close)
     stack.callback(catalog.close)
+    vault = open_vault(keystore, vault_db)
     ledger = open_ledger(folder, keystore)
     stack.callback(ledger.close)
     archive = Archive(catalog, LocalBlobStore(folder.data / "objects"))
-    policy = PolicyStore(catalog)
+    policy, aliases = PolicyStore(catalog), Aliases(catalog)
     originals = Originals(
         archive,
         centre,
@@ -139,12 +173,20 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
     approvals = Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in)
     containment = Containment(traces, cases, policy, delivery, ledger)
     naming = Naming(traces, cases, approvals, delivery, ledger, containment)
+    quarantine = open_folder(folder, keystore, "quarantine")
+    relinks = RelinkQueue(
+        Relinking(vault, ledger, archive, policy, aliases),
+        ledger,
+        open_folder(folder, keystore, "relinks"),
+        quarantine,
+        folder.data / "relinks.lock",
+    )
     return Instance(
         settings=settings,
         folder=folder,
         keystore=keystore,
         catalog=catalog,
-        vault=SqlVault(vault_db, keystore.create("pseudonym"), keystore.create("vault")),
+        vault=vault,
         ledger=ledger,
         archive=archive,
         policy=policy,
@@ -159,13 +201,23 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         reports=Reports(traces, cases, naming, archive, originals, policy, ledger),
         accounts=accounts,
         approvals=approvals,
+        identities=Identities(vault, ledger, archive, delivery, approvals),
+        repairs=Repairs(relinks, approvals, aliases, vault, ledger, archive, policy, delivery),
+        relinks=relinks,
+        adt=AdtIntake(
+            relinks,
+            vault,
+            senders=frozenset(settings.hl7_senders),
+            authority=settings.hl7_authority,
+            charset=settings.hl7_charset,
+        ),
         spool=open_folder(folder, keystore, "spool"),
-        quarantine=open_folder(folder, keystore, "quarantine"),
+        quarantine=quarantine,
     )
 
 
 def open_folder(folder: InstanceFolder, keystore: FileKeyStore, name: str) -> EncryptedFolder:
-    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints, evidence."""
+    """Open one of the instance's encrypted folders, by its name: spool, quarantine, evidence …"""
     return EncryptedFolder(folder.data / name, keystore.create(name))
 
 

@@ -31,7 +31,7 @@ from leadapron.deid.structured import clean_content
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
 from leadapron.deid.values import texts
-from leadapron.deid.vault import PATIENT, Link, Vault
+from leadapron.deid.vault import FILM, PATIENT, Link, Vault
 from leadapron.model import LeadApronError
 
 _METHOD_CODES = BaseTag(0x00120064)
@@ -87,9 +87,9 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     if profile.recipients:
         _encrypt(out, ds, profile, report)
     walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
-    vault.remember(walk.links)
     report.sop_class, report.patient = sop_class, pseudonym
     report.sop_instance = str(out.get("SOPInstanceUID", ""))
+    vault.remember([*walk.links, Link(FILM, patient, report.sop_instance)])
     report.date_shifted = profile.shift_dates
     report.entries, report.notes = walk.entries, walk.notes
     report.character_set = "\\".join(chars.label)

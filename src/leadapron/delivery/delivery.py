@@ -93,11 +93,11 @@ class Delivery:
         )
         return View(event, decision, self._opened(film, decision, view_id))
 
-    def check_view(self, request: ViewRequest) -> Decision:
-        """Return the decision on a view without opening it; refusals are ledgered and raised."""
+    def check_identity(self, request: ViewRequest) -> Decision:
+        """Return the decision on telling the patient's name; refusals are ledgered and raised."""
         recipient = self._recipient(request)
         film = self._archive.get(request.sop_instance)
-        decision = self._decide(request, recipient, film)
+        decision = self._decide(request, recipient, film, Action.REIDENTIFY)
         if not decision.allow:
             self._refuse(request, film, decision)
         return decision
@@ -146,14 +146,20 @@ class Delivery:
                 code="unknown-recipient",
             ) from None
 
-    def _decide(self, request: ViewRequest, recipient: Recipient, film: Film) -> Decision:
+    def _decide(
+        self,
+        request: ViewRequest,
+        recipient: Recipient,
+        film: Film,
+        action: Action = Action.VIEW,
+    ) -> Decision:
         available, in_domain = self._originals.regions(film)
         now = datetime.now(UTC)
         breaker = self._breaker_state(recipient.id, film.patient, now)
         return decide(
             AccessRequest(
                 recipient=recipient,
-                action=Action.VIEW,
+                action=action,
                 at=now,
                 patient=film.patient,
                 study=film.study_instance,
@@ -269,16 +275,18 @@ class Delivery:
                 session.add(row)
 
     def _opened(self, film: Film, decision: Decision, view_id: str) -> Opened:
+        # A copy made before a merge or a correction names the patient of that time.
+        labelled = f"{view_id} {film.patient} {film.shift_days}"
         with self._lock:
-            known = self._cache.get(view_id)
+            known = self._cache.get(labelled)
             if known is not None:
-                self._cache.move_to_end(view_id)
+                self._cache.move_to_end(labelled)
                 return known
         opened = self._originals.open(film, decision, view_id)
         if len(opened.dataset.PixelData) > CACHED_BYTES:
             return opened
         with self._lock:
-            self._cache[view_id] = opened
+            self._cache[labelled] = opened
             while len(self._cache) > CACHED_VIEWS:
                 self._cache.popitem(last=False)
         return opened

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from leadapron.archive import Archive, Film
 from leadapron.delivery.colour import Values, require_markable, values_of
 from leadapron.delivery.finding import Finder, Found, look, whole
-from leadapron.delivery.rendering import copy_for_reader
+from leadapron.delivery.rendering import copy_for_reader, relabel
 from leadapron.delivery.view import Frame, Opened, ViewGrant
 from leadapron.edge import read_part10
 from leadapron.model import ANATOMY, Decision, Region
@@ -116,6 +116,7 @@ class Originals:
         dataset = copy_for_reader(
             plain, frames, first.shown.bits, first.granted, first.shown.pixels
         )
+        relabel(dataset, film)
         return Opened(dataset, frames, first.granted, first.masks)
 
     def frame(self, film: Film, frame: int = 1) -> Frame:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from leadapron.archive import Film
+from leadapron.deid import dates, identity
+from leadapron.deid.identity import DATE_VRS
+from leadapron.deid.reversible import ENCRYPTED_ATTRIBUTES
 from leadapron.delivery.view import Frame
 
 MOSAIC_BLOCKS = 24
@@ -107,7 +113,7 @@ def _stored_window(dataset: Dataset) -> tuple[float, float] | None:
 
 def copy_for_reader(
     dataset: Dataset,
-    frames: Sequence[Frame],
+    frames: tuple[Frame, ...],
     bits: int,
     granted: npt.NDArray[np.bool_],
     clear: Frame,
@@ -176,3 +182,40 @@ def _drop_bad_spacing(copy: Dataset) -> None:
         spacing = copy.get(keyword)
         if spacing is not None and (len(spacing) != 2 or any(float(v) <= 0 for v in spacing)):
             delattr(copy, keyword)
+
+
+def relabel(copy: Dataset, film: Film) -> None:
+    """Say in a reader's copy whose film it is now, at every depth, and move its dates along.
+
+    The stored object keeps the pseudonym and the date shift that it came with; elements that
+    `copy` shares with it are replaced, not changed. The identity encrypted inside the object
+    (0400,0500) is left out where it may be another patient's.
+    """
+    if str(copy.get("PatientID", "")) != film.patient:
+        copy.pop(ENCRYPTED_ATTRIBUTES, None)
+    _relabel(copy, film)
+
+
+def _relabel(copy: Dataset, film: Film) -> None:
+    for element in list(copy):
+        if element.tag in _PATIENT:
+            copy[element.tag] = DataElement(element.tag, element.VR, film.patient)
+        elif element.VR == "SQ":
+            copy[element.tag] = DataElement(
+                element.tag, "SQ", Sequence([_relabelled(item, film) for item in element.value])
+            )
+        elif element.VR in DATE_VRS and film.shift_days and element.value:
+            values = element.value if element.VM > 1 else [element.value]
+            moved = [dates.shift(str(v), film.shift_days) or str(v) for v in values]
+            value = moved if element.VM > 1 else moved[0]
+            copy[element.tag] = DataElement(element.tag, element.VR, value)
+
+
+def _relabelled(item: Dataset, film: Film) -> Dataset:
+    fresh = Dataset()
+    fresh.update({element.tag: element for element in item})
+    _relabel(fresh, film)
+    return fresh
+
+
+_PATIENT = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})

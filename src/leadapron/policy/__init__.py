@@ -1,5 +1,6 @@
 """May this recipient see these regions now? Cedar answers, and no answer means no."""
 
+from leadapron.policy.aliases import Alias, Aliases
 from leadapron.policy.approvals import Approvals
 from leadapron.policy.breaker import Limits, VolumeBreaker, worst
 from leadapron.policy.dual_control import Approval, content_digest, dual_action, dual_actions
@@ -10,6 +11,8 @@ from leadapron.policy.store import EVERYBODY, Breaker, PolicyStore, Revocation
 
 __all__ = [
     "EVERYBODY",
+    "Alias",
+    "Aliases",
     "Approval",
     "Approvals",
     "Breaker",

@@ -194,6 +194,10 @@ class Approvals:
         known = [self._approval(row) for row in rows]
         return [a for a in known if states is None or a.state in states]
 
+    def require_requester(self, person: str, action: str) -> None:
+        """Raise Denied (ledgered) unless `person` may ask for this act."""
+        self._authorise(person, dual_action(action), "request", "")
+
     def may_decide(self, approval: Approval, person: str) -> bool:
         """Tell whether `person` could be the second person of this request."""
         act = dual_action(approval.action)

@@ -109,3 +109,19 @@ class ApprovalRow(Base):
     note: Mapped[str]
     used_ms: Mapped[int | None] = mapped_column(BigInteger)
     uses: Mapped[int] = mapped_column(BigInteger)
+
+
+class AliasRow(Base):
+    """A pseudonym that stands for the patient of another one since a merge.
+
+    `days` is what dates under `old` are moved by to stand among those under `onto`.
+    """
+
+    __tablename__ = "patient_aliases"
+    __table_args__ = (Index("ix_patient_aliases_onto", "onto"),)
+
+    old: Mapped[str] = mapped_column(primary_key=True)
+    onto: Mapped[str]
+    days: Mapped[int]
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    ledger_index: Mapped[int] = mapped_column(BigInteger)

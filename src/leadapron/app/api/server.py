@@ -16,6 +16,7 @@ from leadapron.app.api import (
     approvals,
     console,
     dicomweb,
+    identities,
     ledger,
     rendered,
     session,
@@ -44,9 +45,9 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     app.add_exception_handler(LeadApronError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     problems: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
+        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 429, 503)
     }
-    for module in (session, console, ledger, tracing, approvals):
+    for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
     for module in (dicomweb, rendered):
         app.include_router(module.router, prefix="/dicom-web", responses=problems)

@@ -166,12 +166,17 @@ def list_quarantine(data: Data = None, keys: Keys = None, as_json: AsJson = Fals
 
 @quarantine_app.command("release")
 def release(item: str, data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
-    """Put an object back into the spool; the running gateway tries it again."""
+    """Put an object or message back in line; the running instance tries it again."""
     from leadapron.app.cli.online import opened
 
     with reporting(as_json), opened(data, keys) as here:
         held = here.quarantine.item(item)
         here.ledger.append({"kind": "quarantine.released", "item": item})
-        here.spool.write(item, here.quarantine.read(item), {"calling_ae": held.meta["calling_ae"]})
-        here.quarantine.delete(item)
-    emit({"ok": True, "item": item}, as_json, f"{item} is back in the spool")
+        if "kind" in held.meta:
+            here.relinks.release(item)
+            here.relinks.drain()
+        else:
+            calling = {"calling_ae": held.meta["calling_ae"]}
+            here.spool.write(item, here.quarantine.read(item), calling)
+            here.quarantine.delete(item)
+    emit({"ok": True, "item": item}, as_json, f"{item} is back in line")

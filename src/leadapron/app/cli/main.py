@@ -14,6 +14,7 @@ from leadapron.app.cli.approval import approval_app
 from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.case import case_app
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
+from leadapron.app.cli.people import patient_app, reidentify_app, vault_app
 from leadapron.app.cli.tracing import trace_command
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ app.add_typer(admin.order_app, name="order")
 app.add_typer(case_app, name="case")
 app.add_typer(admin.quarantine_app, name="quarantine")
 app.add_typer(approval_app, name="approval")
+app.add_typer(reidentify_app, name="reidentify")
+app.add_typer(patient_app, name="patient")
+app.add_typer(vault_app, name="vault")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the instance.")]
