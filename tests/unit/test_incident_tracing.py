@@ -2,128 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
-import cv2
 import numpy as np
 import pytest
-from pydicom import dcmread
-from pydicom.data import get_testdata_file
-from pydicom.uid import generate_uid
+import trace_films
+from trace_films import jpeg
 
 from leadapron.app.api.trace_answers import trace_answer
-from leadapron.app.instance import CENTRE_PUBLIC, Instance
-from leadapron.app.settings import Settings
 from leadapron.delivery import Refused, ViewRequest
-from leadapron.delivery.display import display_of
-from leadapron.edge import write_part10
 from leadapron.incident.measuring import Measuring
 from leadapron.incident.proof import check_evidence
-from leadapron.model import BadInput, Conflict, Denied, Order, Recipient, Region, RegionMap, Role
-from leadapron.seal import CentrePublicKey, SealPolicy, seal
+from leadapron.model import BadInput, Conflict, Denied, Order, Recipient, Role
 
-PEOPLE = {
-    "chen": Role.RADIOLOGIST,
-    "liu": Role.RADIOLOGIST,
-    "sun": Role.PRIVACY_OFFICER,
-    "qian": Role.SECURITY,
-    "wu": Role.AUDITOR,
-}
-
-
-def masks(shape, frame):
-    heart, right, left = (np.zeros(shape, bool) for _ in range(3))
-    rows, columns = shape
-    heart[rows // 3 : 2 * rows // 3, columns // 2 : 3 * columns // 4] = True
-    right[rows // 9 : 7 * rows // 9, columns // 9 : 4 * columns // 9] = True
-    left[rows // 9 : 7 * rows // 9, 5 * columns // 9 : 8 * columns // 9] = True
-    return {Region.HEART: heart, Region.RIGHT_LUNG: right, Region.LEFT_LUNG: left}
-
-
-def add_film(here, pixels):
-    dataset = dcmread(get_testdata_file("RG1_UNCI.dcm") or pytest.skip("pydicom-data is missing"))
-    dataset.PatientIdentityRemoved = "YES"
-    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        setattr(dataset, keyword, generate_uid())
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.PatientID = f"P{dataset.SOPInstanceUID[-6:]}"
-    dataset.PixelData = np.ascontiguousarray(pixels).tobytes()
-    key = CentrePublicKey.from_bytes(here.keystore.get(CENTRE_PUBLIC))
-    region_map = RegionMap(pixels.shape, masks(pixels.shape, pixels), {}, model_version="net-1")
-    made = here.archive.ingest(write_part10(seal(dataset, region_map, SealPolicy(), key))).film
-    now = datetime.now(UTC)
-    for user, need in (("chen", "pneumonia"), ("liu", "pneumothorax")):
-        here.policy.add_order(
-            Order(
-                f"O-{user}-{made.sop_instance[-6:]}", made.patient, made.accession, need,
-                frozenset({user}), now - timedelta(hours=1), now + timedelta(hours=9),
-            )
-        )  # fmt: skip
-    return made
-
-
-def remember_measurements(here) -> None:
-    """Measure a copy once for all tests that ask for the same: it is deterministic, and slow."""
-    parts = here.tracing._locator, here.tracing._measuring
-    known = {}
-
-    def remembered(function, key_of):
-        def call(*arguments, **named):
-            key = function.__name__, key_of(*arguments, **named)
-            if key not in known:
-                known[key] = function(*arguments, **named)
-            return known[key]
-
-        return call
-
-    def shots(found):
-        return tuple(hashlib.sha256(shot.pixels.tobytes()).hexdigest() for shot in found)
-
-    def measured(sight, picture, films_tried, candidates=None):
-        views = candidates or [g.view_id for g in here.delivery.views_of(sight.film.sop_instance)]
-        return sight, hashlib.sha256(picture.tobytes()).hexdigest(), films_tried, tuple(views)
-
-    parts[0].sights = remembered(parts[0].sights, shots)
-    parts[1].measure = remembered(parts[1].measure, measured)
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    base = tmp_path_factory.mktemp("tracing")
-    settings = Settings(data=base / "data", keys=base / "keys")
-    with Instance.open(settings) as instance:
-        for user, role in PEOPLE.items():
-            instance.policy.add_recipient(Recipient(user, role, "", f"{user} 医生"))
-            instance.accounts.set_password(user, "long enough")
-        remember_measurements(instance)
-        yield instance
-
-
-@pytest.fixture(scope="module")
-def films(here):
-    whole = dcmread(get_testdata_file("RG1_UNCI.dcm") or pytest.skip("no film")).pixel_array
-    # Two films that share no anatomy: the upper and the lower half.
-    halves = whole[:980], whole[975:, ::-1]
-    sized = [cv2.resize(h, (900, 900), interpolation=cv2.INTER_AREA) for h in halves]
-    return [add_film(here, np.clip(s, 0, 2**15 - 1).astype(np.uint16)) for s in sized]
-
-
-@pytest.fixture(scope="module")
-def shown(here, films):
-    """What each reader's screen shows of each film."""
-    views = {}
-    for film in films:
-        for user in ("chen", "liu"):
-            view = here.delivery.open_view(ViewRequest(user, film.sop_instance))
-            views[user, film.sop_instance] = (view.event.view_id, display_of(view.dataset))
-    return views
-
-
-def jpeg(picture, quality=70, scale=0.7) -> bytes:
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+here, films, shown = trace_films.here, trace_films.films, trace_films.shown
 
 
 @pytest.fixture
@@ -335,55 +228,6 @@ def test_keys_of_somebody_else_do_not_verify(here, waiting):
     done = here.naming.confirm(waiting.id, "qian")
     document = here.reports.evidence(done.id, "sun")
     assert not check_evidence(document, Signer.generate("other/log").vkeys)["ok"]
-
-
-def test_several_films_in_one_screenshot_are_each_found(here, shown, films):
-    screen = np.full((1100, 1900), 40, np.uint8)
-    wanted = set()
-    for place, (user, film) in enumerate((("chen", films[0]), ("liu", films[1]))):
-        view_id, picture = shown[user, film.sop_instance]
-        wanted.add(view_id)
-        left = 60 + 920 * place
-        screen[100:950, left : left + 850] = cv2.resize(
-            picture, (850, 850), interpolation=cv2.INTER_AREA
-        )
-    cv2.putText(screen, "PACS viewer 2 x 1", (60, 60), 0, 1.2, 220, 2)
-    found = here.tracing.trace(cv2.imencode(".png", screen)[1].tobytes(), "sun", "截图")
-    assert {p["view"] for p in found.record.pointed} == wanted
-    boxes = [r["picture"]["box"] for r in found.record.results if r["pointed"]]
-    assert sorted(b[1] < 900 for b in boxes) == [False, True]
-    assert here.cases.get(found.stored.case_id).persons == 2
-
-
-def test_two_readers_copies_of_one_film_side_by_side(here, shown, films):
-    pictures = [shown[user, films[0].sop_instance] for user in ("chen", "liu")]
-    screen = np.full((1000, 1900), 235, np.uint8)
-    for place, (_, picture) in enumerate(pictures):
-        left = 40 + 940 * place
-        screen[60:940, left : left + 880] = cv2.resize(
-            picture, (880, 880), interpolation=cv2.INTER_AREA
-        )
-    found = here.tracing.trace(cv2.imencode(".png", screen)[1].tobytes(), "sun", "拼图")
-    assert {p["view"] for p in found.record.pointed} == {view for view, _ in pictures}
-
-
-def test_a_short_film_is_traced_by_its_frames(here, shown, films, tmp_path):
-    view_id, picture = shown["liu", films[1].sop_instance]
-    size = (900, 900)
-    writer = cv2.VideoWriter(
-        str(tmp_path / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, size, False
-    )
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    noise = np.random.default_rng(0).integers(0, 255, size, np.uint8)
-    for index in range(30):
-        writer.write(small if 10 <= index < 20 else noise)
-    writer.release()
-    found = here.tracing.trace((tmp_path / "a.avi").read_bytes(), "sun", "视频")
-    (pointed,) = found.record.pointed
-    assert pointed["view"] == view_id
-    (result,) = (r for r in found.record.results if r["pointed"])
-    assert 1000 <= result["picture"]["at_ms"] < 2000
-    assert found.record.content["copy"]["kind"] == "video"
 
 
 def test_an_innocent_picture_tells_nothing_and_opens_no_case(here, films):
