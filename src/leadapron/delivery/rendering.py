@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
+from pydicom.sequence import Sequence as ItemSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from leadapron.archive import Film
@@ -202,7 +202,7 @@ def _relabel(copy: Dataset, film: Film) -> None:
             copy[element.tag] = DataElement(element.tag, element.VR, film.patient)
         elif element.VR == "SQ":
             copy[element.tag] = DataElement(
-                element.tag, "SQ", Sequence([_relabelled(item, film) for item in element.value])
+                element.tag, "SQ", ItemSequence([_relabelled(item, film) for item in element.value])
             )
         elif element.VR in DATE_VRS and film.shift_days and element.value:
             values = element.value if element.VM > 1 else [element.value]

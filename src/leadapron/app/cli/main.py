@@ -118,8 +118,15 @@ def demo(
         )
 
 
-def _files(title: str, source: Path, target: Path, make: Callable[[], Work], as_json: bool) -> None:
-    """Work through files with a bar; exit 65 when one of them failed."""
+def _files(
+    title: str,
+    source: Path,
+    target: Path,
+    make: Callable[[], Work],
+    as_json: bool,
+    finish: Callable[[], None] | None = None,
+) -> None:
+    """Work through files with a bar, then `finish`; exit 65 when one of them failed."""
     from leadapron.app.cli.files import pairs, run_all, summary_lines
 
     with reporting(as_json):
@@ -127,6 +134,8 @@ def _files(title: str, source: Path, target: Path, make: Callable[[], Work], as_
         work = make()
         with progress(title, len(jobs)) as advance:
             result = run_all(jobs, work, advance)
+        if finish is not None:
+            finish()
     emit(result, as_json, "\n".join(summary_lines(result)))
     raise typer.Exit(0 if result["ok"] else 65)
 
@@ -153,12 +162,34 @@ def deidentify(
     target: Annotated[Path, typer.Argument(metavar="OUT")],
     keys: Keys = None,
     profile: Annotated[str, typer.Option(help="gateway or basic.")] = "gateway",
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write patid_mapping.csv and uid_mapping.csv (id_old,id_new) into DIR, "
+            "mode 0600. They name every patient: keep them with the keys.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """De-identify a file or a folder, burned-in text masked, nothing sealed."""
+    """De-identify a file or a folder, burned-in text masked, nothing sealed.
+
+    A file or folder name that identifies the patient is replaced; the JSON says what became of it.
+    """
+    from leadapron.app.cli.maps import Maps
     from leadapron.app.cli.work import deidentifying
 
-    _files("deidentify", source, target, lambda: deidentifying(keys, target, profile), as_json)
+    with reporting(as_json):
+        kept = Maps(maps, target) if maps else None
+    take, finish = (kept.add, kept.write) if kept else (None, None)
+    _files(
+        "deidentify",
+        source,
+        target,
+        lambda: deidentifying(keys, target, profile, take),
+        as_json,
+        finish,
+    )
 
 
 @app.command()
