@@ -116,7 +116,8 @@ def test_a_leaked_frame_of_a_cine_points_to_the_view(here, cine):
     here.delivery.open_view(ViewRequest("b", made.sop_instance))
     view = here.delivery.open_view(ViewRequest("a", made.sop_instance))
     picture = display_of(view.dataset, frame=3)
-    match = here.originals.find(picture, here.delivery.grants())[0]
+    here.originals.remember(here.delivery.grants())
+    match = here.originals.find(picture)[0]
     assert (match.sop_instance, match.frame) == (made.sop_instance, 3)
     ranking = trace(
         here.originals.frame(made, 3),

@@ -10,7 +10,9 @@ import { zhCN } from '../src/i18n/zh-CN';
 import { stepState } from '../src/pages/CasePage';
 import { plain } from '../src/pages/LedgerPage';
 import { selectViews } from '../src/pages/AccessPage';
+import { bars } from '../src/pages/trace/Decoys';
 import { refusalOf } from '../src/pages/trace/DropZone';
+import { stateOf } from '../src/pages/trace/Verdict';
 import { clockOf } from '../src/ui/CaseClock';
 import { ceiling } from '../src/ui/HourChart';
 
@@ -142,8 +144,37 @@ describe('tables', () => {
 describe('leaked pictures', () => {
   it('refuses what is no picture or too large before sending it', () => {
     expect(refusalOf({ type: 'application/pdf', size: 10 })).toBe('notPicture');
-    expect(refusalOf({ type: 'image/png', size: 80e6 })).toBe('tooLarge');
+    expect(refusalOf({ type: 'image/png', size: 280e6 })).toBe('tooLarge');
     expect(refusalOf({ type: 'image/jpeg', size: 1e6 })).toBeNull();
+  });
+
+  it('takes films, DICOM and what the browser knows no type of', () => {
+    for (const file of [
+      { type: 'video/mp4', size: 1 },
+      { type: 'application/dicom', size: 1 },
+      { type: '', size: 1, name: 'IMG_1.HEIC' },
+      { type: '', size: 1, name: 'film.dcm' },
+    ]) {
+      expect(refusalOf(file)).toBeNull();
+    }
+    expect(refusalOf({ type: '', size: 1, name: 'letter.docx' })).toBe('notPicture');
+  });
+
+  it('knows four verdicts and takes any other word for no evidence', () => {
+    expect(['traced', 'waiting', 'refused', 'inconclusive'].map(stateOf)).toEqual([
+      'traced',
+      'waiting',
+      'refused',
+      'inconclusive',
+    ]);
+    expect(stateOf('toString')).toBe('inconclusive');
+  });
+
+  it('counts decoys into quarters and leaves out what is off the axis', () => {
+    const counted = bars([-4, -3.9, 0, 0.1, 7.99, 8, -9]);
+    expect(counted).toHaveLength(48);
+    expect([counted[0], counted[16], counted[47]]).toEqual([2, 2, 1]);
+    expect(counted.reduce((sum, one) => sum + one)).toBe(5);
   });
 });
 

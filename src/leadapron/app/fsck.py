@@ -35,7 +35,7 @@ def verify_ledger(data: Path | None, keys: Path | None) -> dict[str, Any]:
 
 
 def check(data: Path | None, keys: Path | None) -> dict[str, Any]:
-    """Check log, databases, objects, views, spool and quarantine."""
+    """Check log, databases, objects, views, spool, quarantine, fingerprints and evidence."""
     folder = _folder(data, keys)
     keystore = FileKeyStore(folder.keys, data_dir=folder.data)
     log = _verified(folder)
@@ -43,7 +43,7 @@ def check(data: Path | None, keys: Path | None) -> dict[str, Any]:
     for name in ("catalog", "vault"):
         problems += _database(folder, name)
     films = _films(folder, problems)
-    for name in ("spool", "quarantine", "fingerprints", "relinks"):
+    for name in ("spool", "quarantine", "fingerprints", "evidence", "relinks"):
         held = open_folder(folder, keystore, name)
         problems += [f"{name}: {item} cannot be opened" for item in held.damaged()]
     problems += _views(folder)

@@ -26,6 +26,11 @@ from leadapron.delivery import (
 )
 from leadapron.edge import Protector
 from leadapron.incident import CaseStore
+from leadapron.incident.containing import Containment
+from leadapron.incident.limits import Allowance, Limits
+from leadapron.incident.naming import Naming
+from leadapron.incident.reporting import Reports
+from leadapron.incident.traces import TraceStore
 from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
 from leadapron.model import Conflict
@@ -58,7 +63,11 @@ class Instance:
     delivery: Delivery
     searching: Searching
     cases: CaseStore
+    traces: TraceStore
     tracing: Tracing
+    naming: Naming
+    containment: Containment
+    reports: Reports
     accounts: Accounts
     approvals: Approvals
     identities: Identities
@@ -157,7 +166,13 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
     stack.callback(originals.close)
     delivery = Delivery(archive, policy, ledger, catalog, originals, keystore.create("view-id"))
     cases, accounts = CaseStore(catalog), Accounts(catalog)
+    traces = TraceStore(catalog, open_folder(folder, keystore, "evidence"))
+    allowance = Allowance(
+        catalog, ledger, Limits(settings.trace_per_hour, settings.trace_per_hour_all)
+    )
     approvals = Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in)
+    containment = Containment(traces, cases, policy, delivery, ledger)
+    naming = Naming(traces, cases, approvals, delivery, ledger, containment)
     quarantine = open_folder(folder, keystore, "quarantine")
     relinks = RelinkQueue(
         Relinking(vault, ledger, archive, policy, aliases),
@@ -179,7 +194,11 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         delivery=delivery,
         searching=Searching(archive, policy, ledger),
         cases=cases,
-        tracing=Tracing(archive, delivery, originals, policy, ledger, cases),
+        traces=traces,
+        tracing=Tracing(archive, delivery, originals, policy, ledger, cases, traces, allowance),
+        naming=naming,
+        containment=containment,
+        reports=Reports(traces, cases, naming, archive, originals, policy, ledger),
         accounts=accounts,
         approvals=approvals,
         identities=Identities(vault, ledger, archive, delivery, approvals),
@@ -198,7 +217,7 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
 
 
 def open_folder(folder: InstanceFolder, keystore: FileKeyStore, name: str) -> EncryptedFolder:
-    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints, relinks."""
+    """Open one of the instance's encrypted folders, by its name: spool, quarantine, evidence …"""
     return EncryptedFolder(folder.data / name, keystore.create(name))
 
 

@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     max_object_mb: int = Field(
         default=1024, ge=1, description="Largest object that the edge takes, in MiB."
     )
+    trace_per_hour: int = Field(
+        default=120, ge=12, description="Pictures that one person may have traced in an hour."
+    )
+    trace_per_hour_all: int = Field(
+        default=360, ge=12, description="Pictures that everybody together may in an hour."
+    )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
 
     @field_validator("move_destinations")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leadapron.delivery.adt_intake import AdtIntake
+from leadapron.delivery.colour import luma
 from leadapron.delivery.delivery import Delivery, Refused
 from leadapron.delivery.identities import Identities, Identity
 from leadapron.delivery.originals import Originals
@@ -47,6 +48,7 @@ __all__ = [
     "View",
     "ViewGrant",
     "ViewRequest",
+    "luma",
     "open_view",
     "use",
 ]

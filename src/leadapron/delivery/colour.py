@@ -43,9 +43,7 @@ class Values:
     @property
     def luma(self) -> Frame:
         """The grey frame that the mark is laid on, (rows, columns)."""
-        if self.pixels.ndim == 2:
-            return self.pixels
-        return np.rint(self.pixels.astype(np.float32) @ _WEIGHTS).astype(self.pixels.dtype)
+        return luma(self.pixels)
 
     def showing(self, granted: npt.NDArray[np.bool_], background: str) -> Values:
         """Return what a view shows: `granted` pixels; the rest flat black or a mosaic."""
@@ -58,6 +56,13 @@ class Values:
         change = marked.astype(np.int32) - self.luma.astype(np.int32)
         moved = self.pixels.astype(np.int32) + change[..., None]
         return np.clip(moved, 0, (1 << self.bits) - 1).astype(self.pixels.dtype)
+
+
+def luma(frame: Frame) -> Frame:
+    """Return the luma (ITU-R BT.601) of a frame, (rows, columns); a grey one as it is."""
+    if frame.ndim == 2:
+        return frame
+    return np.rint(frame.astype(np.float32) @ _WEIGHTS).astype(frame.dtype)
 
 
 def require_markable(pixels: PixelFormat) -> None:

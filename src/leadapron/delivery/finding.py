@@ -17,20 +17,30 @@ import structlog
 from leadapron.delivery.view import Frame, ViewGrant
 from leadapron.model import Region
 from leadapron.store.encrypted_folder import EncryptedFolder
-from leadapron.watermark import FilmIndex, Fingerprint, fingerprint
+from leadapron.watermark import FilmIndex, FilmMatch, Fingerprint, fingerprint
 
 log = structlog.get_logger(__name__)
 
 VIEW, FRAME = "/", "#"
+MOST_MATCHES = 24
+"""Looks of one film count singly: enough for several films with several looks each."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A frame of a film that a picture may show; `inliers` feature pairs agree."""
+    """A frame of a film that a picture may show.
+
+    Attributes:
+        inliers: feature pairs that agree.
+        homography: 3×3, film pixels (x, y) to picture pixels.
+        sure: whether so many agree that no other film is meant.
+    """
 
     sop_instance: str
     frame: int
     inliers: int
+    homography: npt.NDArray[np.float64]
+    sure: bool
 
 
 def whole(sop_instance: str, frame: int = 1) -> str:
@@ -82,17 +92,18 @@ class Finder:
             if self._index is not None:
                 self._index.add(name, made)
 
-    def find(self, picture: npt.NDArray[np.uint8]) -> list[Found]:
+    def find(self, picture: npt.NDArray[np.unsignedinteger]) -> list[Found]:
         """Return the frames of films that `picture` may show, best first."""
-        best: dict[tuple[str, int], int] = {}
+        best: dict[tuple[str, int], FilmMatch] = {}
         with self._lock:
-            matches = self._loaded().find(picture)
+            matches = self._loaded().find(picture, MOST_MATCHES)
         for match in matches:
             name, _, frame = match.film_id.partition(FRAME)
-            place = name.partition(VIEW)[0], int(frame or 1)
-            best[place] = max(best.get(place, 0), match.inliers)
-        ordered = sorted(best.items(), key=lambda item: -item[1])
-        return [Found(sop, frame, inliers) for (sop, frame), inliers in ordered]
+            best.setdefault((name.partition(VIEW)[0], int(frame or 1)), match)
+        return [
+            Found(sop, frame, match.inliers, match.homography, match.sure)
+            for (sop, frame), match in best.items()
+        ]
 
     def _loaded(self) -> FilmIndex:
         if self._index is None:

@@ -125,11 +125,15 @@ class Originals:
         plain = unseal(sealed.dataset, self._keys, frozenset())
         return values_of(open_frame(sealed.dataset, self._keys, None, frame), plain).luma
 
-    def find(self, picture: npt.NDArray[np.uint8], grants: Iterable[ViewGrant]) -> list[Found]:
+    def find(self, picture: Frame) -> list[Found]:
         """Return the films and frames that `picture` may show, best first.
 
-        What a crash left without a fingerprint gets one now.
+        Call `remember` before the first of several.
         """
+        return self._finder.find(picture)
+
+    def remember(self, grants: Iterable[ViewGrant]) -> None:
+        """Make the fingerprints that a crash left out."""
         for grant in self._finder.missing(grants):
             film = self._archive.get(grant.sop_instance)
             sealed = self._load(film)
@@ -142,7 +146,6 @@ class Originals:
                 name = look(film.sop_instance, grant.regions, grant.background, n)
                 seen.append((name, shown.luma))
             self._remember(film, seen)
-        return self._finder.find(picture)
 
     def close(self) -> None:
         """Finish what runs in the background."""

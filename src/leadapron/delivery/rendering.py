@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +113,7 @@ def _stored_window(dataset: Dataset) -> tuple[float, float] | None:
 
 def copy_for_reader(
     dataset: Dataset,
-    frames: Sequence[Frame],
+    frames: tuple[Frame, ...],
     bits: int,
     granted: npt.NDArray[np.bool_],
     clear: Frame,

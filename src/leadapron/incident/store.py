@@ -62,7 +62,7 @@ class CaseStore:
             level=response_level(impact).code,
             title_en=title_en,
             title_zh=title_zh,
-            opened_ms=_milliseconds(now),
+            opened_ms=milliseconds(now),
             closing_note="",
             persons=impact.persons,
             sensitivity=impact.sensitivity,
@@ -103,7 +103,7 @@ class CaseStore:
             if step is None:
                 raise NotFound(f"case {case_id} has no step '{code}'", remedy="see its steps")
             if step.done_ms is None:
-                step.done_ms = _milliseconds(self._clock())
+                step.done_ms = milliseconds(self._clock())
                 step.done_by, step.note = by, note
             session.flush()
             return _case(row, _steps(session, case_id))
@@ -126,6 +126,19 @@ class CaseStore:
             session.flush()
             return _case(row, _steps(session, case_id))
 
+    def point(self, case_id: str, *, sop_instance: str, view_id: str, recipient: str) -> Case:
+        """Name the view that the copy came from: after two people wanted it, never before."""
+        with self._database.session() as session:
+            row = _open(session, case_id)
+            row.sop_instance, row.view_id, row.recipient = sop_instance, view_id, recipient
+            session.flush()
+            return _case(row, _steps(session, case_id))
+
+    def require_open(self, case_id: str) -> None:
+        """Raise NotFound or Conflict unless the case is there and open."""
+        with self._database.session(read_only=True) as session:
+            _open(session, case_id)
+
     def close(self, case_id: str, note: str = "") -> Case:
         """Close a case.
 
@@ -135,7 +148,7 @@ class CaseStore:
         with self._database.session() as session:
             row = _open(session, case_id)
             steps = _steps(session, case_id)
-            due = _milliseconds(_moment(row.opened_ms) + playbook().clock)
+            due = milliseconds(moment(row.opened_ms) + playbook().clock)
             missing = [s.code for s in steps if s.done_ms is None and s.due_ms <= due]
             if missing:
                 raise Conflict(
@@ -143,13 +156,13 @@ class CaseStore:
                     remedy="do them and mark them, with a note where one was waived",
                     code="steps-open",
                 )
-            row.closed_ms, row.closing_note = _milliseconds(self._clock()), note
+            row.closed_ms, row.closing_note = milliseconds(self._clock()), note
             session.flush()
             return _case(row, steps)
 
 
 def _add_steps(session: Session, row: CaseRow, steps: Iterable[Step]) -> None:
-    opened = _moment(row.opened_ms)
+    opened = moment(row.opened_ms)
     session.add_all(
         CaseStepRow(
             case_id=row.id,
@@ -157,7 +170,7 @@ def _add_steps(session: Session, row: CaseRow, steps: Iterable[Step]) -> None:
             en=step.en,
             zh=step.zh,
             basis=",".join(step.basis),
-            due_ms=_milliseconds(opened + step.due),
+            due_ms=milliseconds(opened + step.due),
             done_by="",
             note="",
         )
@@ -194,11 +207,11 @@ def _case(row: CaseRow, steps: Iterable[CaseStepRow]) -> Case:
         statutory=statutory_level(Impact(row.persons, row.sensitivity, row.insider)).code,
         title_en=row.title_en,
         title_zh=row.title_zh,
-        opened_at=_moment(row.opened_ms),
+        opened_at=moment(row.opened_ms),
         persons=row.persons,
         sensitivity=row.sensitivity,
         insider=row.insider,
-        closed_at=None if row.closed_ms is None else _moment(row.closed_ms),
+        closed_at=None if row.closed_ms is None else moment(row.closed_ms),
         closing_note=row.closing_note,
         sop_instance=row.sop_instance,
         view_id=row.view_id,
@@ -212,17 +225,19 @@ def _case_step(row: CaseStepRow) -> CaseStep:
         code=row.code,
         en=row.en,
         zh=row.zh,
-        due_at=_moment(row.due_ms),
+        due_at=moment(row.due_ms),
         basis=tuple(key for key in row.basis.split(",") if key),
-        done_at=None if row.done_ms is None else _moment(row.done_ms),
+        done_at=None if row.done_ms is None else moment(row.done_ms),
         done_by=row.done_by,
         note=row.note,
     )
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Return whole milliseconds since 1970."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
-def _moment(milliseconds: int) -> datetime:
+def moment(milliseconds: int) -> datetime:
+    """Return the aware time of milliseconds since 1970."""
     return _EPOCH + milliseconds * _MILLISECOND

@@ -49,3 +49,44 @@ class CaseStepRow(Base):
     done_ms: Mapped[int | None] = mapped_column(BigInteger)
     done_by: Mapped[str]
     note: Mapped[str]
+
+
+class TraceRow(Base):
+    """One trace (泄露溯源): who traced what, and how far its result has come.
+
+    What it found lies in the evidence folder; `ranking` is the SHA-256 of that record. `state` is
+    empty for an inconclusive trace, else ``waiting``, ``confirmed`` or ``refused``.
+    """
+
+    __tablename__ = "traces"
+    __table_args__ = (Index("ix_traces_case", "case_id"), Index("ix_traces_at", "at_ms"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))
+    recipient: Mapped[str]
+    purpose: Mapped[str]
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    copy_sha256: Mapped[str]
+    copy_size: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    verdict: Mapped[str]
+    state: Mapped[str]
+    ranking: Mapped[str]
+    ledger_index: Mapped[int] = mapped_column(BigInteger)
+    elapsed_ms: Mapped[int] = mapped_column(BigInteger)
+    approval_id: Mapped[str]
+    confirmed_index: Mapped[int | None] = mapped_column(BigInteger)
+    contained_ms: Mapped[int | None] = mapped_column(BigInteger)
+    contained_by: Mapped[str]
+
+
+class TraceSpendingRow(Base):
+    """Pictures that a person had traced at a time: what the rate limit counts."""
+
+    __tablename__ = "trace_spending"
+    __table_args__ = (Index("ix_trace_spending_at", "at_ms"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recipient: Mapped[str]
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    pictures: Mapped[int]

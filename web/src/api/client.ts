@@ -77,6 +77,14 @@ export const api = {
   views: (limit: number) => get<ViewRow[]>(`/views?limit=${limit}`),
   cases: () => get<Case[]>('/cases'),
   case: (id: string) => get<Case>(`/cases/${segment(id)}`),
+  contain: (id: string) => post<Case>(`/cases/${segment(id)}/contain`),
+  traces: (id: string) => get<TraceResult[]>(`/cases/${segment(id)}/traces`),
+  trace: (id: string) => get<TraceResult>(`/trace/${segment(id)}`),
+  askSecond: (id: string) => post<TraceResult>(`/trace/${segment(id)}/ask`, {}),
+  confirmTrace: (id: string, note: string) =>
+    post<TraceResult>(`/trace/${segment(id)}/confirm`, { note }),
+  refuseTrace: (id: string, note: string) =>
+    post<TraceResult>(`/trace/${segment(id)}/refuse`, { note }),
   ledger: (before: number | null, limit: number) =>
     get<LedgerPage>(`/ledger?limit=${limit}${before === null ? '' : `&before=${before}`}`),
   verifyLedger: () => post<LedgerVerification>('/ledger/verify'),
@@ -92,10 +100,11 @@ export const api = {
   repair: (id: string) => post<RepairResult>(`/repairs/${segment(id)}`),
 };
 
-/** Sends a leaked copy. `onSent` hears the share that has been uploaded, 0 to 1. */
+/** Sends a leaked copy, to an open case or none. `onSent` hears the share uploaded, 0 to 1. */
 export function traceCopy(
   file: Blob,
   purpose: string,
+  incident: string,
   onSent: (share: number) => void,
 ): Promise<TraceResult> {
   // XMLHttpRequest, because fetch reports no upload progress.
@@ -119,6 +128,7 @@ export function traceCopy(
     const form = new FormData();
     form.append('file', file, file instanceof File ? file.name : 'pasted.png');
     form.append('purpose', purpose);
+    if (incident) form.append('case', incident);
     xhr.send(form);
   });
 }

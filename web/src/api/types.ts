@@ -10,6 +10,7 @@ export type OpenedView = Schemas['OpenedView'];
 export type Identity = Schemas['Identity'];
 export type ViewRow = Schemas['ViewRow'];
 export type TraceResult = Schemas['TraceResult'];
+export type TracedFilm = Schemas['TracedFilm'];
 export type Case = Schemas['Case'];
 export type CaseStep = Schemas['CaseStep'];
 export type LedgerPage = Schemas['LedgerPage'];

@@ -40,6 +40,25 @@ export const codes: Record<string, Words> = {
     'purpose-missing',
   ]),
   ...refusals('请联系 PACS 管理员检查策略引擎。', ['no-decision']),
+  'too-many-traces': {
+    message: '本小时可溯源的图片数已用完。',
+    remedy: '请稍后再试；上限由设置 trace_per_hour 与 trace_per_hour_all 决定，每次触发都已存证。',
+  },
+  'second-person-missing': {
+    message: '该结果尚待第二人确认。',
+    remedy: '请由另一位有权人员在安全事件页面作出决定。',
+  },
+  'nothing-to-contain': {
+    message: '没有需要控制的访问。',
+    remedy: '可能已经控制，或没有副本指向调阅。',
+  },
+  'own-request': { message: '不能由提请人自己确认。', remedy: '请由另一位有权人员作出决定。' },
+  'own-result': { message: '不能对涉及本人的结果作出决定。', remedy: '请由另一位有权人员决定。' },
+  'case-closed': { message: '该安全事件已结案。', remedy: '请另立安全事件。' },
+  'unknown-format': {
+    message: '不是可识别的图片、视频或 DICOM 文件。',
+    remedy: '请使用 JPEG、PNG、WebP、HEIC、BMP、GIF、TIFF、DICOM、MP4、MOV、WebM、MKV 或 AVI。',
+  },
   'too-many-attempts': { message: '登录失败次数过多，已暂停登录。', remedy: '请几分钟后再试。' },
   unauthenticated: {
     message: '用户名或密码错误，或登录链接已失效。',

@@ -1,3 +1,4 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { api } from '../api/client';
 import type { Case, CaseStep } from '../api/types';
 import { href } from '../app/route';
@@ -9,6 +10,7 @@ import { useWords } from '../ui/useWords';
 import { CaseBadges } from './CasesPage';
 import { CaseProgress } from './OverviewPage';
 import { Query } from './Query';
+import { Verdict } from './trace/Verdict';
 
 export function CasePage({ id }: { id: string }) {
   const { t } = useWords();
@@ -21,7 +23,33 @@ export function CasePage({ id }: { id: string }) {
       <Query name={['case', id]} load={() => api.case(id)} every={10_000}>
         {(item) => <CaseDetail item={item} />}
       </Query>
+      <Traces id={id} />
     </>
+  );
+}
+
+/** What was traced in this case; where a second person decides, and where reports are. */
+function Traces({ id }: { id: string }) {
+  const { t } = useWords();
+  const cache = useQueryClient();
+  const changed = () => void cache.invalidateQueries({ queryKey: ['case', id] });
+  return (
+    <section className="case-traces" aria-label={t('cases.traces')}>
+      <Query name={['case', id, 'traces']} load={() => api.traces(id)} every={10_000}>
+        {(traces) =>
+          traces.length > 0 && (
+            <>
+              <h2>{t('cases.traces')}</h2>
+              <div className="stack">
+                {traces.map((trace) => (
+                  <Verdict key={trace.id} result={trace} onResult={changed} />
+                ))}
+              </div>
+            </>
+          )
+        }
+      </Query>
+    </section>
   );
 }
 

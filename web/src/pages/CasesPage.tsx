@@ -54,6 +54,7 @@ export function CaseBadges({ item }: { item: Case }) {
   const { t } = useWords();
   return (
     <div className="badges">
+      {(item.waiting ?? 0) > 0 && <Badge tone="info">{t('cases.waiting')}</Badge>}
       <Badge tone={item.closed_at ? 'neutral' : 'warn'}>
         {t(item.closed_at ? 'cases.isClosed' : 'cases.isOpen')}
       </Badge>

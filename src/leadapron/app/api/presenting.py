@@ -10,6 +10,7 @@ from typing import Any
 from leadapron.app.api.schemas import Case, CaseStep, Coded, ReasonText, ViewRow
 from leadapron.app.instance import Instance
 from leadapron.incident.case import Case as StoredCase
+from leadapron.incident.traces import WAITING
 from leadapron.model import LeadApronError, Reason, Region
 from leadapron.policy import default_model
 from leadapron.policy.reasons import known, reason
@@ -111,6 +112,7 @@ def case_answer(here: Instance, case: StoredCase) -> Case:
         sop_instance=case.sop_instance,
         view_id=case.view_id,
         recipient_display=display_name(here, case.recipient) if case.recipient else None,
+        waiting=sum(t.state == WAITING for t in here.traces.of_case(case.id)),
         steps=[
             CaseStep(code=s.code, en=s.en, zh=s.zh, due_at=s.due_at, done_at=s.done_at)
             for s in case.steps

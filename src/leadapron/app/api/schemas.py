@@ -14,8 +14,8 @@ path                        method  answer
 /films/{sop_instance}/view  POST    OpenedView (ledgered before the answer)
 /films/{sop_instance}/identity  POST  Identity (reader with an active order; ledgered)
 /views                      GET     list[ViewRow] (newest first; ?limit=)
-/trace                      POST    multipart ``file`` + ``purpose`` → TraceResult
-/trace/{id}/overlay.png     GET     registration overlay picture
+/trace                      POST    multipart ``file`` + ``purpose`` (+ ``case``) → TraceResult
+/trace/{id}…                        see trace_schemas
 /cases                      GET     list[Case]
 /cases/{id}                 GET     Case
 /ledger                     GET     LedgerPage (?before=&limit=)
@@ -182,36 +182,6 @@ class ViewRow(BaseModel):
     reasons: list[ReasonText]
 
 
-class Candidate(BaseModel):
-    """One view that could have been the source, with its standing."""
-
-    view_id: str
-    recipient: str
-    recipient_display: str
-    order: str
-    regions: list[Coded]
-    at: datetime
-    ledger_index: int
-    z: float | None = None
-
-
-class TraceResult(BaseModel):
-    """The trace (泄露溯源) of one picture: verdict ``traced`` or ``inconclusive``."""
-
-    id: str
-    verdict: str
-    best: Candidate | None = None
-    p_value: float | None = None
-    z: float | None = None
-    candidates: int
-    sop_instance: str | None = None
-    film_score: float | None = None
-    case: str | None = None
-    overlay: str | None = None
-    ledger_index: int
-    elapsed_ms: int
-
-
 class CaseStep(BaseModel):
     """One step of the playbook with its time."""
 
@@ -235,6 +205,7 @@ class Case(BaseModel):
     sop_instance: str | None = None
     view_id: str | None = None
     recipient_display: str | None = None
+    waiting: int = Field(default=0, description="results that wait for a second person")
     steps: list[CaseStep] = []
 
 

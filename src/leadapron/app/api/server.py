@@ -28,6 +28,7 @@ from leadapron.app.api.security import add_headers
 from leadapron.app.instance import Instance
 from leadapron.delivery import Refused
 from leadapron.edge import Gateway
+from leadapron.incident.limits import TooMany
 from leadapron.model import LeadApronError
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     app.add_exception_handler(LeadApronError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     problems: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
+        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 429, 503)
     }
     for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
@@ -70,6 +71,8 @@ async def _problem(_request: Request, error: Exception) -> JSONResponse:
     )
     problem = Problem(**error.as_dict(), reasons=reasons)
     headers = {"WWW-Authenticate": "Bearer"} if error.http == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after_s)
     return JSONResponse(problem.model_dump(), status_code=error.http, headers=headers)
 
 

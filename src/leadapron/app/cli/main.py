@@ -12,8 +12,10 @@ from leadapron import __version__
 from leadapron.app.cli import admin
 from leadapron.app.cli.approval import approval_app
 from leadapron.app.cli.bundle import bundle_command
+from leadapron.app.cli.case import case_app
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
 from leadapron.app.cli.people import patient_app, reidentify_app, vault_app
+from leadapron.app.cli.tracing import trace_command
 
 if TYPE_CHECKING:
     from leadapron.app.cli.files import Work
@@ -29,6 +31,7 @@ app = typer.Typer(
 app.add_typer(admin.ledger_app, name="ledger")
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.order_app, name="order")
+app.add_typer(case_app, name="case")
 app.add_typer(admin.quarantine_app, name="quarantine")
 app.add_typer(approval_app, name="approval")
 app.add_typer(reidentify_app, name="reidentify")
@@ -223,22 +226,6 @@ def view(
 
 
 @app.command()
-def trace(
-    leaked: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    data: Data = None,
-    keys: Keys = None,
-    purpose: Annotated[str, typer.Option(help="Why; goes into the ledger.")] = "command line",
-    as_json: AsJson = False,
-) -> None:
-    """Name the view that a leaked picture came from."""
-    from leadapron.app.cli.online import trace_files, trace_text
-
-    with reporting(as_json):
-        result = trace_files(data, keys, leaked, purpose)
-    emit(result, as_json, trace_text(result))
-
-
-@app.command()
 def fsck(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
     """Check every stored byte: log, catalogue, objects, spool, quarantine. Read-only."""
     from leadapron.app.fsck import check
@@ -250,6 +237,7 @@ def fsck(data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if result["ok"] else 76)
 
 
+app.command("trace")(trace_command)
 app.command("bundle")(bundle_command)
 
 

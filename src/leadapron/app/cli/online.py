@@ -1,4 +1,4 @@
-"""Commands that speak to an instance's data: view, trace, administration."""
+"""Commands that speak to an instance's data."""
 
 from __future__ import annotations
 
@@ -51,37 +51,3 @@ def open_view_to_file(
         "order": view.event.order,
         "ledger_index": view.event.ledger_index,
     }
-
-
-def trace_files(
-    data: Path | None, keys: Path | None, leaked: list[Path], purpose: str
-) -> dict[str, Any]:
-    """Trace picture files; each is ledgered. One file gives one flat answer."""
-    from leadapron.app.api.tracing import trace_answer
-
-    answers = []
-    with opened(data, keys) as here:
-        here.policy.add_recipient(OPERATOR)
-        for path in leaked:
-            if not path.is_file():
-                raise BadInput(f"{path} is not a file", remedy="check the path", code="no-input")
-            found = here.tracing.trace(path.read_bytes(), OPERATOR.id, purpose)
-            answer = trace_answer(here, found, OPERATOR.id).model_dump(mode="json")
-            answers.append({"file": str(path), "ok": True, **answer})
-    return answers[0] if len(answers) == 1 else {"ok": True, "traces": answers}
-
-
-def trace_text(result: dict[str, Any]) -> str:
-    """Say what the traces found."""
-    lines = []
-    for answer in result.get("traces", [result]):
-        if answer["best"]:
-            best = answer["best"]
-            lines.append(
-                f"{answer['file']}: points to view {best['view_id']} of "
-                f"{best['recipient_display']} (order {best['order']}, p = {answer['p_value']:.1e}, "
-                f"case {answer['case']})"
-            )
-        else:
-            lines.append(f"{answer['file']}: not enough evidence")
-    return "\n".join(lines)

@@ -81,6 +81,8 @@ def _text(summary: dict[str, Any]) -> str:
         f"{'all steps came out right' if summary['ok'] else 'FAILED'} in {summary['seconds']} s"
     )
     lines.append(f"contact sheet  {sheet}")
+    for path in next((s["reports"] for s in summary["steps"] if "reports" in s), []):
+        lines.append(f"report         {path}")
     lines.append(f"console        {summary['console']}")
     for who, link in summary.get("links", {}).items():
         lines.append(f"  {who}\n    {link}")

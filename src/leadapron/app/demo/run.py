@@ -35,6 +35,7 @@ PEOPLE = (
     Recipient("liu", Role.CLINICIAN, "心内科", "刘医生（心内科）"),
     Recipient("zhao", Role.CLINICIAN, "骨科", "赵医生（骨科）"),
     Recipient("sun", Role.PRIVACY_OFFICER, "信息安全办", "孙主任（个人信息保护负责人）"),
+    Recipient("qian", Role.SECURITY, "信息安全办", "钱工（信息安全）"),
     Recipient("admin", Role.PACS_ADMIN, "信息科", "信息科管理员"),
 )
 NEEDS = {"chen": "rib_fracture", "liu": "heart_size"}
@@ -234,22 +235,34 @@ def leak(_demo: Demo, story: Story) -> dict[str, Any]:
 
 
 def trace(demo: Demo, story: Story) -> dict[str, Any]:
-    """The privacy officer drops the picture into the trace."""
-    officer = demo.bearer("sun")
+    """The privacy officer drops the picture into the trace; a second person confirms."""
     answer = demo.http.post(
         "/api/trace",
-        headers=officer,
+        headers=demo.bearer("sun"),
         files={"file": ("copy.jpg", story.leaked, "image/jpeg")},
         data={"purpose": "演示：网上发现的副本"},
     )
     expect(answer.status_code == 200, f"the trace answered {answer.status_code}")
+    waits = answer.json()
+    expect(waits["verdict"] == "waiting", "no view stood out")
+    expect(waits["best"] is None and waits["z"] is None, "a view was named by one person alone")
+    path = f"/api/trace/{waits['id']}"
+    alone = demo.http.post(f"{path}/confirm", headers=demo.bearer("sun"), json={})
+    expect(alone.status_code == 403, "one person confirmed their own result")
+    answer = demo.http.post(f"{path}/confirm", headers=demo.bearer("qian"), json={})
+    expect(answer.status_code == 200, f"the second person got HTTP {answer.status_code}")
     found = answer.json()
     story.answers["trace"] = found
     expect(found["verdict"] == "traced", "the trace was inconclusive")
     expect(found["best"]["recipient"] == "liu", "the trace named the wrong view")
+    officer = demo.bearer("sun")
     story.overlay = demo.http.get(f"/api/{found['overlay']}", headers=officer).content
     keys = ("verdict", "p_value", "z", "candidates", "case", "elapsed_ms")
-    return {k: found[k] for k in keys} | {"view": found["best"]["view_id"]}
+    people = {
+        "asked_by": found["second"]["asked_by"],
+        "confirmed_by": found["second"]["decided_by"],
+    }
+    return {k: found[k] for k in keys} | {"view": found["best"]["view_id"]} | people
 
 
 def verify(demo: Demo, _story: Story) -> dict[str, Any]:
@@ -268,7 +281,7 @@ def case(demo: Demo, story: Story) -> dict[str, Any]:
 
 
 def sheet(demo: Demo, story: Story) -> dict[str, Any]:
-    """Write the contact sheet."""
+    """Write the contact sheet and the report of the trace."""
     path = demo.here.folder.data / "contact-sheet.png"
     stored = _film_picture(story)
     overlay = np.asarray(Image.open(BytesIO(story.overlay)).convert("RGB"))
@@ -281,7 +294,23 @@ def sheet(demo: Demo, story: Story) -> dict[str, Any]:
         ("泄露溯源：已指向调阅乙", "registered: points to view B", overlay),
     ]
     contact_sheet(panels, "LeadApron 铅衣 · 一张真实胸片的全程", path)
-    return {"contact_sheet": str(path)}
+    return {"contact_sheet": str(path), "reports": _reports(demo, story)}
+
+
+def _reports(demo: Demo, story: Story) -> list[str]:
+    """Save the report of the trace in both languages beside the contact sheet."""
+    saved = []
+    for language in ("zh-CN", "en"):
+        answer = demo.http.get(
+            f"/api/{story.answers['trace']['report']}",
+            params={"language": language},
+            headers=demo.bearer("sun"),
+        )
+        expect(answer.content.startswith(b"%PDF"), f"no report in {language}")
+        path = demo.here.folder.data / f"trace-report.{language}.pdf"
+        path.write_bytes(answer.content)
+        saved.append(str(path))
+    return saved
 
 
 STEPS: tuple[tuple[str, Step], ...] = (
