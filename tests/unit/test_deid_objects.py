@@ -364,6 +364,15 @@ def test_a_report_keeps_its_findings() -> None:
     assert any(t.startswith("nodule in") for t in texts)
 
 
+def test_the_samples_of_a_waveform_stay() -> None:
+    """Groups 50xx and 60xx go wherever they stand; 5400, between them, is the curve itself."""
+    ds = waveform()
+    before = [bytes(group.WaveformData) for group in ds.WaveformSequence]
+    out = clean(ds)
+    assert [bytes(group.WaveformData) for group in out.WaveformSequence] == before
+    assert out.WaveformSequence[0].WaveformBitsAllocated
+
+
 def test_an_icon_goes_and_its_picture_with_it() -> None:
     icon = Dataset()
     icon.Rows = icon.Columns = 2
