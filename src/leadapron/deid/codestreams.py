@@ -16,7 +16,8 @@ from pydicom.uid import UID
 from leadapron.model import BadInput
 
 PIXEL_DATA = 0x7FE00010
-_SAMPLES, _ROWS, _COLUMNS, _BITS = 0x00280002, 0x00280010, 0x00280011, 0x00280100
+_SAMPLES, _FRAMES, _ROWS = 0x00280002, 0x00280008, 0x00280010
+_COLUMNS, _BITS = 0x00280011, 0x00280100
 _JPEG, _J2K, _END = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd9"
 _SOF = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _COMMENT, _SCAN = 0xFE, 0xDA
@@ -74,7 +75,8 @@ def _trim_native(ds: Dataset) -> list[str]:
     rows, columns, bits = (_number(ds, tag) for tag in (_ROWS, _COLUMNS, _BITS))
     if not value or not rows * columns * bits:
         return []
-    samples, frames = _number(ds, _SAMPLES) or 1, int(ds.get("NumberOfFrames") or 1)
+    samples = _number(ds, _SAMPLES) or 1
+    frames = int(ds[_FRAMES].value or 1) if _FRAMES in ds else 1
     needed = -(-rows * columns * samples * max(1, frames) * bits // 8)
     if samples > 1 and str(ds.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
         needed = needed * 2 // 3

@@ -15,11 +15,20 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from leadapron.deid.frames import syntax
 
+
+class _Encoded(dict[str, bytes]):
+    def __missing__(self, vr: str) -> bytes:
+        self[vr] = encoded = vr.encode("ascii")
+        return encoded
+
+
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _ITEM = b"\xfe\xff\x00\xe0"
 _BYTES = frozenset({"OB", "OW"})
+_SHORT = struct.Struct("<HH2sH").pack
+_VR_BYTES = _Encoded()
 _SIMPLE = frozenset(
     {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
@@ -107,14 +116,15 @@ def _by_pydicom(element: DataElement, implicit: bool, encodings: str | list[str]
 def _plain(
     parts: list[bytes], element: DataElement | RawDataElement, value: bytes, implicit: bool
 ) -> None:
-    endless = (
-        element.length == _UNDEFINED
-        if isinstance(element, RawDataElement)
-        else element.is_undefined_length
-    )
-    vr = element.VR or "UN"
-    value += b"\0" * (len(value) % 2)
-    parts.append(_header(element.tag, vr, len(value), implicit, endless=endless))
+    raw = type(element) is RawDataElement
+    endless = element.length == _UNDEFINED if raw else element.is_undefined_length  # type: ignore[union-attr]
+    vr, tag = element.VR or "UN", element.tag
+    if len(value) % 2:
+        value += b"\0"
+    if endless or implicit or vr in _LONG or len(value) > 0xFFFF:
+        parts.append(_header(tag, vr, len(value), implicit, endless=endless))
+    else:
+        parts.append(_SHORT(tag >> 16, tag & 0xFFFF, _VR_BYTES[vr], len(value)))
     parts.append(value)
     if endless:
         parts.append(_DELIMITER)

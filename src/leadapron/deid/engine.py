@@ -16,7 +16,7 @@ from leadapron.deid.charsets import SPECIFIC_CHARACTER_SET, CharacterSet, charac
 from leadapron.deid.dummies import dummy
 from leadapron.deid.known import KnownValues
 from leadapron.deid.profile import Profile
-from leadapron.deid.reading import as_vr, cap_age, check_items, readable, whole
+from leadapron.deid.reading import as_raw, as_vr, cap_age, check_items, readable, whole
 from leadapron.deid.report import Entry
 from leadapron.deid.rules import DATE_VRS, Rule, Rules, true_vr
 from leadapron.deid.sweep import BINARY, FREE_TEXT, NUMBERS, TEXT, Blob, Held
@@ -246,7 +246,8 @@ class Walk:
     def _set(
         self, place: Place, tag: BaseTag, vr: str, value: Any, element: Element, rule: Rule
     ) -> None:
-        place.out[tag] = DataElement(tag, vr.split(" ", maxsplit=1)[0], value)
+        raw = as_raw(tag, vr, value, place.src.original_encoding)
+        place.out[tag] = raw or DataElement(tag, vr.split(" ", maxsplit=1)[0], value)
         self._log(place, tag, rule, element, value)
 
     def _log(self, place: Place, tag: BaseTag, rule: Rule, element: Element, after: Any) -> None:

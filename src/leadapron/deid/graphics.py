@@ -10,6 +10,7 @@ from leadapron.deid.frames import PIXEL_DATA
 from leadapron.model import BadInput
 
 DATA, ROWS, COLUMNS, BIT_POSITION = 0x3000, 0x0010, 0x0011, 0x0102
+_OVERLAYS = 0x60
 _GROUPS = range(0x6000, 0x6020, 2)
 
 
@@ -53,6 +54,8 @@ def drop_group(ds: Dataset, group: int) -> None:
 
 def has_embedded(ds: Dataset) -> bool:
     """Return whether an overlay hides in the unused bits of Pixel Data (retired use)."""
+    if not any(tag >> 24 == _OVERLAYS for tag in ds.keys()):  # noqa: SIM118 - no decoding
+        return False
     positions = (ds.get((group, BIT_POSITION)) for group in _GROUPS)
     return any(p is not None and p.value for p in positions)
 

@@ -16,6 +16,7 @@ _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
 _MODELS = frozenset(f"1.2.840.10008.5.1.4.1.1.104.{n}" for n in (3, 4, 5))
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7.")
+_RECORDS = 0x00041220
 _PIXEL_GROUP = 0x7FE0
 _OPAQUE = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _NUMBERS_ONLY = frozenset({0x00281201, 0x00281202, 0x00281203, 0x00281204, 0x00283006})
@@ -43,7 +44,7 @@ def unclean(ds: Dataset) -> Reason | None:
     for matches, reason in (
         (sop_class == _RAW, _REASONS["raw"]),
         (sop_class.startswith(_AUDIO), _REASONS["audio"]),
-        (sop_class == _DICOMDIR or "DirectoryRecordSequence" in ds, _REASONS["directory"]),
+        (sop_class == _DICOMDIR or _RECORDS in ds, _REASONS["directory"]),
         (syntax.startswith(_VIDEO), _REASONS["video"]),
         (sop_class in _MODELS, _REASONS["model"]),
         (is_document(sop_class) and not ds.get(ENCAPSULATED_DOCUMENT), _REASONS["empty"]),

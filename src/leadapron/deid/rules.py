@@ -94,7 +94,7 @@ def _dropped(parent: int, tag: int) -> str:
     """Return why an attribute goes whatever the profile says; empty if its row decides."""
     if tag & 0xFFFF == 0:
         return "group length"
-    return "nested overlay or curve" if parent and 0x5000 <= tag >> 16 <= 0x60FF else ""
+    return "nested overlay or curve" if parent and tag >> 24 in (0x50, 0x60) else ""
 
 
 def _kin(profile: Profile, keyword: str, vr: str) -> Action:

@@ -22,6 +22,12 @@ def _safe() -> dict[str, frozenset[tuple[int, int]]]:
     }
 
 
+@lru_cache(maxsize=1)
+def _anywhere() -> frozenset[tuple[int, int]]:
+    """Return what is safe under some creator: nearly every private element is not among it."""
+    return frozenset().union(*_safe().values())
+
+
 def is_safe(ds: Dataset, tag: int, element: Element) -> bool:
     """Return whether a private element is on the list under the creator that owns its block.
 
@@ -30,6 +36,8 @@ def is_safe(ds: Dataset, tag: int, element: Element) -> bool:
     be a number or a code; text in them is swept like any other.
     """
     group, number = tag >> 16, tag & 0xFFFF
+    if (group, number & 0xFF) not in _anywhere():
+        return False
     if number < 0x1000 or element.VR == "SQ" or not _small(element.value):
         return False
     name = creator(ds, group << 16 | number >> 8)

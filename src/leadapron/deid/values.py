@@ -47,10 +47,12 @@ def items(element: Element) -> list[Dataset]:
 
 def as_bytes(value: Any) -> bytes:
     """Return a value's bytes for hashing; of a sequence, those of all that stands in it."""
-    if isinstance(value, Sequence):
+    if type(value) is bytes:
+        return value
+    if type(value) is not str and isinstance(value, Sequence):
         parts = (t.to_bytes(4, "big") + as_bytes(e.value) for i in value for t, e in i.items())
         return b"\xff\xfe".join(parts)
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+    return str(value).encode("utf-8", "replace")
 
 
 def dummy_item(item: Dataset, map_uid: Callable[[str], str], depth: int = 0) -> Dataset:
