@@ -13,7 +13,7 @@ Ink = npt.NDArray[np.int8]
 Samples = npt.NDArray[Any]
 
 TAIL, EDGE = 1.0, 0.1
-THICKEST, NEAR_SOLID = 11, 5
+STROKE, THICKEST, NEAR_SOLID = 2, 11, 5
 SPECK_AREA, SPECK_SIDE = 5, 4
 DETAIL_SIGMA = 9.0
 STRONG, QUIET = 24.0, 4.0
@@ -23,8 +23,8 @@ FAINTEST, BUSIEST = 4.0, 0.25
 class Picture(NamedTuple):
     """One frame as a detector sees it.
 
-    `gray` is uint8 (rows, columns) or (rows, columns, 3); `ink` is +1 where thin strokes have
-    exactly the frame's greatest value, -1 where the least, 0 elsewhere.
+    `gray` is uint8 (rows, columns) or (rows, columns, 3); `ink` is positive where a sample has
+    exactly the frame's greatest value, negative where the least: STROKE in thin strokes, else 1.
     """
 
     gray: Gray
@@ -77,7 +77,7 @@ def _apply(values: Samples, table: npt.NDArray[np.float64]) -> Gray:
 
 
 def exact_ink(frame: Samples) -> Ink:
-    """Return where thin strokes are made of the frame's greatest (+1) or least (-1) value.
+    """Return where samples have the frame's greatest (+) or least (-) value, strokes as ±STROKE.
 
     Burned-in letters mostly have one exact value, black or white. On noise, where a detector
     sees nothing, that value alone shows them. Larger fields of it are saturation, not letters.
@@ -85,7 +85,9 @@ def exact_ink(frame: Samples) -> Ink:
     values = frame[..., :3].max(axis=2) if frame.ndim == 3 else frame
     ink = np.zeros(values.shape, np.int8)
     for sign, extreme in ((-1, values.min()), (1, values.max())):
-        ink[_thin((values == extreme).view(np.uint8))] = sign
+        mask = values == extreme
+        ink[mask] = sign
+        ink[_thin(mask.view(np.uint8))] = sign * STROKE
     return ink
 
 
@@ -120,8 +122,9 @@ def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
     lift = np.clip(STRONG / (strength + QUIET), BUSIEST, FAINTEST) * gain
     noisy = np.clip(strength / STRONG - 1, 0, 1)
     sharp = np.clip(_each(lift, fine) * fine + 128, 0, 255)
-    if picture.ink.any() and noisy.any():
-        ink = cv2.resize(picture.ink.astype(np.float32), size, interpolation=way)
+    strokes = np.where(abs(picture.ink) == STROKE, np.sign(picture.ink), 0).astype(np.float32)
+    if noisy.any() and strokes.any():
+        ink = cv2.resize(strokes, size, interpolation=way)
         weight = _each(np.clip(np.abs(ink), 0, 1) * noisy, fine)
         sharp += weight * (_each(np.where(ink > 0, np.float32(255), np.float32(0)), fine) - sharp)
     return sharp.astype(np.uint8)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, find_text
 from leadapron.deid.textblocks import rectangles, suspects
 
 EASY_HEIGHT = 26
-ASIDE, ABOVE = 30, 2
-MOST_BLOCKS, LONGEST = 12, 1600
+ASIDE, ABOVE, ABOVE_ALONE = 30, 2, 1
+MOST_BLOCKS, MOST_LINES, LONGEST, NOISY = 12, 8, 1600, 10
 SAME = 0.6
 
 
@@ -30,14 +32,38 @@ def _closer(picture: Picture, block: list[TextBox]) -> list[TextBox]:
     The detector weighs a picture as a whole: on a noisy film it loses the end of a line that it
     sees well on a strip.
     """
-    size = max(line.height for line in block)
-    x0 = max(0, min(line.x0 for line in block) - ASIDE * size)
-    y0 = max(0, min(line.y0 for line in block) - ABOVE * size)
-    x1 = min(picture.shape[1], max(line.x1 for line in block) + ASIDE * size)
-    y1 = min(picture.shape[0], max(line.y1 for line in block) + ABOVE * size)
+    found = _strip(picture, block, ABOVE)
+    if len(block) > 1 and _noise(picture, block) > NOISY:
+        for line in block[:MOST_LINES]:
+            found += _strip(picture, [line], ABOVE_ALONE)
+    return found
+
+
+def _strip(picture: Picture, block: list[TextBox], above: int) -> list[TextBox]:
+    x0, y0, x1, y1, size = _around(picture, block, above)
     part = picture.window(x0, y0, x1, y1)
     side = min(LONGEST, int(max(part.shape) * EASY_HEIGHT / size))
     return [moved(line, x0, y0) for line in find_text(part, side)]
+
+
+def _around(picture: Picture, block: list[TextBox], above: int) -> tuple[int, int, int, int, int]:
+    size = max(line.height for line in block)
+    return (
+        max(0, min(line.x0 for line in block) - ASIDE * size),
+        max(0, min(line.y0 for line in block) - above * size),
+        min(picture.shape[1], max(line.x1 for line in block) + ASIDE * size),
+        min(picture.shape[0], max(line.y1 for line in block) + above * size),
+        size,
+    )
+
+
+def _noise(picture: Picture, block: list[TextBox]) -> float:
+    """Return how grainy the ground around a block is, in grey levels."""
+    import cv2
+
+    x0, y0, x1, y1, _ = _around(picture, block, ABOVE)
+    part = picture.gray[y0:y1, x0:x1]
+    return float(np.median(cv2.absdiff(part, cv2.blur(part, (9, 9)))))
 
 
 def moved(line: TextBox, x: int, y: int) -> TextBox:
