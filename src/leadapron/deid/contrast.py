@@ -73,7 +73,7 @@ class Tone(NamedTuple):
         """Return one frame as uint8; colour of 8 bits stays as it is."""
         values = frame[..., :3] if frame.ndim == 3 else frame
         if values.dtype == np.uint8 and frame.ndim == 3:
-            return np.ascontiguousarray(values)
+            return np.array(values)  # a copy: what is drawn on it must not reach the samples
         if values.dtype.itemsize > 2:
             return np.interp(values, self.stops, self.levels).astype(np.uint8)
         least, most = int(values.min()), int(values.max())

@@ -41,7 +41,7 @@ def find_small(picture: Picture, seen: list[TextBox]) -> list[TextBox]:
     sheets = packed(windows)
     if not sheets:
         return []
-    sheet = drawn([picture] * len(windows), sheets[0])
+    sheet = drawn(dict.fromkeys(range(len(windows)), picture), sheets[0])
     side = int(max(sheet.shape) * ZOOM)
     placed = (back(box, sheets[0]) for box in find_text(sheet, side))
     return [found[1] for found in placed if found is not None]
@@ -83,12 +83,15 @@ def cell_edges(gray: Gray) -> Floats:
 def _edges(gray: Gray, axis: int) -> Floats:
     import cv2
 
-    rows, columns = gray.shape[0] // CELL * CELL, gray.shape[1] // CELL * CELL
-    whole = gray[:rows, :columns]
-    step = cv2.absdiff(whole, np.roll(whole, 1, axis)).astype(np.float32)
-    plane = step if step.ndim == 2 else step.mean(axis=2)
-    size = (columns // CELL, rows // CELL)
-    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    rows, columns = gray.shape[0] // CELL, gray.shape[1] // CELL
+    whole = gray[: rows * CELL, : columns * CELL]
+    step = np.zeros_like(whole)
+    if axis:
+        step[:, 1:] = cv2.absdiff(whole[:, 1:], whole[:, :-1])
+    else:
+        step[1:] = cv2.absdiff(whole[1:], whole[:-1])
+    cells = cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cells if cells.ndim == 2 else cells.mean(axis=2)
 
 
 def packed(windows: list[Window]) -> list[list[Place]]:
@@ -107,11 +110,11 @@ def packed(windows: list[Window]) -> list[list[Place]]:
     return sheets
 
 
-def drawn(pictures: list[Picture], places: list[Place]) -> Picture:
+def drawn(pictures: dict[int, Picture], places: list[Place]) -> Picture:
     """Return one sheet: each place's window of its source picture on middle grey."""
     rows = max(p.top + p.window[3] for p in places)
     columns = max(p.left + p.window[2] for p in places)
-    gray = np.full((rows, columns, *pictures[0].gray.shape[2:]), 128, np.uint8)
+    gray = np.full((rows, columns, *pictures[places[0].source].gray.shape[2:]), 128, np.uint8)
     ink = np.zeros((rows, columns), np.int8)
     for p in places:
         x, y, width, height = p.window
