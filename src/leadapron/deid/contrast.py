@@ -12,8 +12,8 @@ Floats = npt.NDArray[np.float32]
 Ink = npt.NDArray[np.int8]
 Samples = npt.NDArray[Any]
 
-TAIL, EDGE = 1.0, 0.1
-THICKEST, NEAR_SOLID = 11, 5
+TAIL, EDGE, SAMPLED = 1.0, 0.1, 1 << 16
+STROKE, THICKEST, NEAR_SOLID = 2, 11, 5
 SPECK_AREA, SPECK_SIDE = 5, 4
 DETAIL_SIGMA = 9.0
 STRONG, QUIET = 24.0, 4.0
@@ -23,17 +23,17 @@ FAINTEST, BUSIEST = 4.0, 0.25
 class Picture(NamedTuple):
     """One frame as a detector sees it.
 
-    `gray` is uint8 (rows, columns) or (rows, columns, 3); `ink` is +1 where thin strokes have
-    exactly the frame's greatest value, -1 where the least, 0 elsewhere.
+    `gray` is uint8 (rows, columns) or (rows, columns, 3); `ink` is positive where a sample has
+    exactly the frame's greatest value, negative where the least: STROKE in thin strokes, else 1.
     """
 
     gray: Gray
     ink: Ink
 
     @classmethod
-    def of(cls, frame: Samples) -> Picture:
+    def of(cls, frame: Samples, tone: Tone | None = None) -> Picture:
         """Return the picture of one frame of samples (rows, columns[, 3])."""
-        return cls(to_gray(frame), exact_ink(frame))
+        return cls((tone or Tone.of(frame)).gray(frame), exact_ink(frame))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,39 +45,45 @@ class Picture(NamedTuple):
         return Picture(self.gray[y0:y1, x0:x1], self.ink[y0:y1, x0:x1])
 
 
-def to_gray(frame: Samples) -> Gray:
-    """Return one frame as uint8; colour stays three channels.
+class Tone(NamedTuple):
+    """How sample values become grey levels; frames that are compared share one.
 
     The middle 98 % of the values get most of the range: one hot pixel, a shutter or letters far
     above the film's own values must not press the film into a few grey levels.
     """
-    values = frame[..., :3] if frame.ndim == 3 else frame
-    if values.dtype == np.uint8 and frame.ndim == 3:
-        return np.ascontiguousarray(values)
-    low, high = float(values.min()), float(values.max())
-    step = 4 if values.size > 1 << 18 else 2
-    first, last = np.percentile(values[::step, ::step], (TAIL, 100 - TAIL))
-    span = max(high - low, 1e-6)
-    below, above = min(EDGE, (first - low) / span), min(EDGE, (high - last) / span)
-    stops = [low - 1e-6, float(first), float(max(last, first + span * 1e-3)), high + 2e-6]
-    shown = np.interp(_lookup(values), stops, [0.0, below * 255, (1 - above) * 255, 255.0])
-    return shown.astype(np.uint8) if values.dtype.itemsize > 2 else _apply(values, shown)
 
+    stops: tuple[float, float, float, float]
+    levels: tuple[float, float, float, float]
 
-def _lookup(values: Samples) -> npt.NDArray[np.float64]:
-    """Return every value the samples can have; the samples themselves if there are too many."""
-    if values.dtype.itemsize > 2:
-        return values.astype(np.float64)
-    return np.arange(int(values.min()), int(values.max()) + 1, dtype=np.float64)
+    @classmethod
+    def of(cls, samples: Samples) -> Tone:
+        """Return the tone for samples of any shape."""
+        low, high = float(samples.min()), float(samples.max())
+        step = max(1, samples.size // SAMPLED)
+        first, last = np.percentile(samples.reshape(-1)[:: step | 1], (TAIL, 100 - TAIL))
+        span = max(high - low, 1e-6)
+        below, above = min(EDGE, (first - low) / span), min(EDGE, (high - last) / span)
+        last = max(last, first + span * 1e-3)
+        return cls(
+            (low - 1e-6, float(first), float(last), high + 2e-6),
+            (0.0, below * 255, (1 - above) * 255, 255.0),
+        )
 
-
-def _apply(values: Samples, table: npt.NDArray[np.float64]) -> Gray:
-    places = values.astype(np.int32) - int(values.min())
-    return np.take(table.astype(np.uint8), places)
+    def gray(self, frame: Samples) -> Gray:
+        """Return one frame as uint8; colour of 8 bits stays as it is."""
+        values = frame[..., :3] if frame.ndim == 3 else frame
+        if values.dtype == np.uint8 and frame.ndim == 3:
+            return np.array(values)  # a copy: what is drawn on it must not reach the samples
+        if values.dtype.itemsize > 2:
+            return np.interp(values, self.stops, self.levels).astype(np.uint8)
+        least, most = int(values.min()), int(values.max())
+        table = np.interp(np.arange(least, most + 1), self.stops, self.levels).astype(np.uint8)
+        shown: Gray = table[values.astype(np.int32) - least]
+        return shown
 
 
 def exact_ink(frame: Samples) -> Ink:
-    """Return where thin strokes are made of the frame's greatest (+1) or least (-1) value.
+    """Return where samples have the frame's greatest (+) or least (-) value, strokes as ±STROKE.
 
     Burned-in letters mostly have one exact value, black or white. On noise, where a detector
     sees nothing, that value alone shows them. Larger fields of it are saturation, not letters.
@@ -85,7 +91,9 @@ def exact_ink(frame: Samples) -> Ink:
     values = frame[..., :3].max(axis=2) if frame.ndim == 3 else frame
     ink = np.zeros(values.shape, np.int8)
     for sign, extreme in ((-1, values.min()), (1, values.max())):
-        ink[_thin((values == extreme).view(np.uint8))] = sign
+        mask = values == extreme
+        ink[mask] = sign
+        ink[_thin(mask.view(np.uint8))] = sign * STROKE
     return ink
 
 
@@ -100,7 +108,8 @@ def _thin(mask: Gray) -> npt.NDArray[np.bool_]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
     kept = (stats[:, 4] >= SPECK_AREA) & (stats[:, 2:4].max(axis=1) >= SPECK_SIDE)
     kept[0] = False
-    return np.take(kept, labels)
+    thin: npt.NDArray[np.bool_] = kept[np.asarray(labels)]
+    return thin
 
 
 def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
@@ -120,8 +129,9 @@ def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
     lift = np.clip(STRONG / (strength + QUIET), BUSIEST, FAINTEST) * gain
     noisy = np.clip(strength / STRONG - 1, 0, 1)
     sharp = np.clip(_each(lift, fine) * fine + 128, 0, 255)
-    if picture.ink.any() and noisy.any():
-        ink = cv2.resize(picture.ink.astype(np.float32), size, interpolation=way)
+    strokes = np.where(abs(picture.ink) == STROKE, np.sign(picture.ink), 0).astype(np.float32)
+    if noisy.any() and strokes.any():
+        ink = cv2.resize(strokes, size, interpolation=way)
         weight = _each(np.clip(np.abs(ink), 0, 1) * noisy, fine)
         sharp += weight * (_each(np.where(ink > 0, np.float32(255), np.float32(0)), fine) - sharp)
     return sharp.astype(np.uint8)

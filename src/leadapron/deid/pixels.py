@@ -11,6 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.uid import ExplicitVRLittleEndian
 
 from leadapron.deid import frames
+from leadapron.deid.cine import FEW, find_on_frames
 from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, find_text, read_text
 from leadapron.deid.frames import PIXEL_DATA, Samples
@@ -64,8 +65,11 @@ def clean_pixels(
     samples, stored = frames.decode(ds, max_pixels)
     done.examined = True
     dark = _dark(ds, samples)
-    for number, frame in enumerate(samples):
-        _clean_frame(frame, number, dark, allowed, done)
+    if len(samples) > FEW:
+        _clean_stack(samples, dark, allowed, done)
+    else:
+        for number, frame in enumerate(samples):
+            _clean_frame(frame, number, dark, allowed, done)
     if done.boxes:
         _write(ds, samples, stored)
     return done
@@ -85,11 +89,7 @@ def _clean_frame(
     fill = 255 if picture.gray.size and dark == frame.max() != frame.min() else 0
     for turn in range(ROUNDS):
         for region in todo:
-            box = Box(number, region.x0, region.y0, region.x1, region.y1)
-            window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
-            done.boxes.append(box)
-            done.patches.append(Patch(box, frame[window].copy()))
-            frame[window] = dark
+            window = _fill(frame, number, region, dark, done)
             picture.gray[window] = fill
             picture.ink[window] = 0
         if not todo:
@@ -98,6 +98,34 @@ def _clean_frame(
     if todo:
         done.left.append(
             Reason("burned-in-text", f"frame {number + 1} still shows text after {ROUNDS} rounds")
+        )
+
+
+def _fill(
+    frame: Samples, number: int, region: TextBox, dark: int, done: PixelCleaning
+) -> tuple[slice, slice]:
+    box = Box(number, region.x0, region.y0, region.x1, region.y1)
+    window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+    done.boxes.append(box)
+    done.patches.append(Patch(box, frame[window].copy()))
+    frame[window] = dark
+    return window
+
+
+def _clean_stack(samples: Samples, dark: int, allowed: frozenset[str], done: PixelCleaning) -> None:
+    """Fill the text of many frames; after the first round only readable text counts."""
+    finds = find_on_frames(samples, allowed)
+    for _ in range(ROUNDS):
+        if not finds:
+            return
+        for find in finds:
+            for number in find.frames:
+                _fill(samples[number], number, find.box, dark, done)
+        finds = find_on_frames(samples, allowed, readable=True)
+    if finds:
+        number = finds[0].frames[0] + 1
+        done.left.append(
+            Reason("burned-in-text", f"frame {number} still shows text after {ROUNDS} rounds")
         )
 
 

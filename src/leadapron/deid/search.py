@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, find_text
-from leadapron.deid.textblocks import rectangles, suspects
+from leadapron.deid.textblocks import SURE, rectangles, suspects
+from leadapron.deid.tiles import find_small
 
 EASY_HEIGHT = 26
-ASIDE, ABOVE = 30, 2
-MOST_BLOCKS, LONGEST = 12, 1600
+ASIDE, ASIDE_IN_NOISE = 12, 30
+ABOVE, ABOVE_ALONE = 2, 1
+MOST_BLOCKS, MOST_LINES, LONGEST, NOISY = 12, 8, 1600, 10
 SAME = 0.6
 
 
 def find_regions(picture: Picture, allowed: frozenset[str]) -> list[TextBox]:
     """Return the rectangles that hide all text of a picture but allowed marks."""
     lines = find_text(picture)
+    lines += find_small(picture, [line for line in lines if line.score >= SURE])
     found = suspects(picture, lines, allowed)
     if not found:
         return []
@@ -30,14 +35,41 @@ def _closer(picture: Picture, block: list[TextBox]) -> list[TextBox]:
     The detector weighs a picture as a whole: on a noisy film it loses the end of a line that it
     sees well on a strip.
     """
-    size = max(line.height for line in block)
-    x0 = max(0, min(line.x0 for line in block) - ASIDE * size)
-    y0 = max(0, min(line.y0 for line in block) - ABOVE * size)
-    x1 = min(picture.shape[1], max(line.x1 for line in block) + ASIDE * size)
-    y1 = min(picture.shape[0], max(line.y1 for line in block) + ABOVE * size)
+    if _noise(picture, block) <= NOISY:
+        return _strip(picture, block, ABOVE, ASIDE)
+    found = _strip(picture, block, ABOVE, ASIDE_IN_NOISE)
+    for line in block[:MOST_LINES] if len(block) > 1 else ():
+        found += _strip(picture, [line], ABOVE_ALONE, ASIDE_IN_NOISE)
+    return found
+
+
+def _strip(picture: Picture, block: list[TextBox], above: int, aside: int) -> list[TextBox]:
+    x0, y0, x1, y1, size = _around(picture, block, above, aside)
     part = picture.window(x0, y0, x1, y1)
     side = min(LONGEST, int(max(part.shape) * EASY_HEIGHT / size))
     return [moved(line, x0, y0) for line in find_text(part, side)]
+
+
+def _around(
+    picture: Picture, block: list[TextBox], above: int, aside: int
+) -> tuple[int, int, int, int, int]:
+    size = max(line.height for line in block)
+    return (
+        max(0, min(line.x0 for line in block) - aside * size),
+        max(0, min(line.y0 for line in block) - above * size),
+        min(picture.shape[1], max(line.x1 for line in block) + aside * size),
+        min(picture.shape[0], max(line.y1 for line in block) + above * size),
+        size,
+    )
+
+
+def _noise(picture: Picture, block: list[TextBox]) -> float:
+    """Return how grainy the ground around a block is, in grey levels."""
+    import cv2
+
+    x0, y0, x1, y1, _ = _around(picture, block, ABOVE, ASIDE)
+    part = picture.gray[y0:y1, x0:x1]
+    return float(np.median(cv2.absdiff(part, cv2.blur(part, (9, 9)))))
 
 
 def moved(line: TextBox, x: int, y: int) -> TextBox:

@@ -12,9 +12,8 @@ import numpy.typing as npt
 from leadapron.deid.contrast import Picture
 from leadapron.deid.detector import TextBox, read_text
 
-SURE = 0.65
-WIDE = 3
 READ = 0.5
+SURE, CLEAR, WORD = 0.68, 0.75, 6
 PARAGRAPH = 3
 INK_LEAST, INK_MOST, DENSE = 0.04, 0.7, 0.5
 
@@ -55,13 +54,13 @@ def rectangles(picture: Picture, found: list[list[TextBox]]) -> list[TextBox]:
 def _harmless(picture: Picture, block: list[TextBox], marks: frozenset[str]) -> bool:
     if len(block) > PARAGRAPH:
         return False
-    readings = [read_text(picture, line) for line in block]
-    if all(_only_marks(text, marks) and sure >= READ for text, sure in readings):
+    readings = [(line, *read_text(picture, line)) for line in block]
+    if all(_only_marks(text, marks) and sure >= READ for _, text, sure in readings):
         return True
-    line, (text, sure) = block[0], readings[0]
-    short = line.x1 - line.x0 < WIDE * (line.y1 - line.y0)
-    unreadable = not fold(text) or sure < READ / 2
-    return len(block) == 1 and short and line.score < SURE and unreadable
+    return all(
+        line.score < SURE and sure < CLEAR and len(fold(text)) < WORD
+        for line, text, sure in readings
+    )
 
 
 def _only_marks(text: str, marks: frozenset[str]) -> bool:
@@ -90,7 +89,7 @@ def _follow(picture: Picture, line: TextBox) -> TextBox:
     band = picture.ink[line.y0 : line.y1]
     left, right = line.x0, line.x1
     for sign in (-1, 1):
-        share = (band == sign).mean(axis=0)
+        share = (np.sign(band) == sign).mean(axis=0)
         if not INK_LEAST < float(share[line.x0 : line.x1].mean()) < INK_MOST:
             continue
         hits = (share > INK_LEAST) & (share < INK_MOST)
