@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from leadapron.model import BadInput
 from leadapron.watermark.overlay import grey
-from leadapron.watermark.registration import Features, features
+from leadapron.watermark.registration import features
 from leadapron.watermark.vocabulary import DIMENSIONS, Codes, vocabulary
 
 Float = npt.NDArray[np.float32]
@@ -77,7 +77,7 @@ class Fingerprint:
 def fingerprint(frame: npt.NDArray[Any]) -> Fingerprint:
     """Return the fingerprint of a film (H, W), any integer depth."""
     found = features(frame, count=4 * KEPT)
-    kept = spread(found, (frame.shape[0], frame.shape[1]), KEPT)
+    kept = spread(found.points, (frame.shape[0], frame.shape[1]), KEPT)
     return Fingerprint(
         (frame.shape[0], frame.shape[1]),
         perceptual_hash(frame),
@@ -86,13 +86,13 @@ def fingerprint(frame: npt.NDArray[Any]) -> Fingerprint:
     )
 
 
-def spread(found: Features, shape: tuple[int, int], count: int) -> npt.NDArray[np.int64]:
+def spread(points: Float, shape: tuple[int, int], count: int) -> npt.NDArray[np.int64]:
     """Return which features to keep: the strongest of every part of the film in turn.
 
     Features come strongest first; a crop of any part then still finds some.
     """
     size = np.array([shape[1], shape[0]], np.float32)
-    cell = np.clip((found.points / size * _CELLS).astype(np.int64), 0, _CELLS - 1)
+    cell = np.clip((points / size * _CELLS).astype(np.int64), 0, _CELLS - 1)
     part = cell[:, 1] * _CELLS + cell[:, 0]
     order = np.lexsort((np.arange(len(part)), part))
     sorted_part = part[order]

@@ -22,12 +22,16 @@ Float = npt.NDArray[np.float32]
 
 GENUINE = 50
 """Fewest agreeing feature pairs of a sure find."""
+_DECISIVE = 2 * GENUINE
 _HASH_NEAR = 60
 _NEAREST_WORDS = 3
-_CHECKED = 24
+_CHECKED = 16
 _CLOSE = 52.0
+_SIDES = (640, 1000)
+"""Photographs are noisy at their own size, films in a screenshot are small at less."""
 _QUERY = 3000
-_VOTERS = 1000
+_VOTERS = 700
+_SEGMENTS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,7 @@ class FilmIndex:
         self._place: dict[str, int] = {}
         self._prints: list[Fingerprint] = []
         self._words: list[npt.NDArray[np.int32]] = []
-        self._table: _Postings | None = None
+        self._segments: list[_Postings] = []
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -74,12 +78,12 @@ class FilmIndex:
         if film_id in self._place:
             place = self._place[film_id]
             self._prints[place], self._words[place] = fingerprint, words
+            self._segments = []
         else:
             self._place[film_id] = len(self._ids)
             self._ids.append(film_id)
             self._prints.append(fingerprint)
             self._words.append(words)
-        self._table = None
 
     def find(self, picture: npt.NDArray[Any], limit: int = 5) -> list[FilmMatch]:
         """Return the films that `picture` shows, best first.
@@ -94,20 +98,24 @@ class FilmIndex:
         if not self._ids:
             return []
         copy = grey(picture)
-        found = features(copy, count=_QUERY)
-        chosen = dict.fromkeys(self._hash_candidates(picture))
-        chosen.update(dict.fromkeys(self._voted(found, (copy.shape[0], copy.shape[1]))))
-        matches = []
-        for place in list(chosen):
-            match = self._checked(place, found)
-            if match is not None:
-                matches.append(match)
-        matches.sort(key=lambda m: (-m.inliers, m.film_id))
-        return matches[:limit]
+        scales = [features(copy, side, _QUERY) for side in _SIDES]
+        alike = self._hash_candidates(picture)
+        best: dict[int, FilmMatch] = {}
+        for turn in variants(scales[0].descriptors[:1]):
+            turned = [_turned(found, turn) for found in scales]
+            voted = self._voted(turned, (copy.shape[0], copy.shape[1]))
+            for place in dict.fromkeys(alike + voted):
+                for found in turned:
+                    match = self._checked(place, found, turn)
+                    if match and (place not in best or match.inliers > best[place].inliers):
+                        best[place] = match
+            if any(match.inliers >= _DECISIVE for match in best.values()):
+                break
+        return sorted(best.values(), key=lambda m: (-m.inliers, m.film_id))[:limit]
 
-    def _checked(self, place: int, found: Features) -> FilmMatch | None:
+    def _checked(self, place: int, found: _Turned, turn: Turn) -> FilmMatch | None:
         film = self._prints[place]
-        placed = align_codes(film.points, film.codes, found, vocabulary().encode)
+        placed = align_codes(film.points, film.codes, found.points, found.codes, turn)
         if placed is None:
             return None
         return FilmMatch(
@@ -130,22 +138,50 @@ class FilmIndex:
         order = np.argsort(nearest, kind="stable")[:4]
         return [int(i) for i in order if nearest[i] <= _HASH_NEAR]
 
-    def _voted(self, found: Features, shape: tuple[int, int]) -> list[int]:
-        """Return the films with most votes in any mirror or inversion variant."""
-        if self._table is None:
-            self._table = _Postings(self._words, self._prints)
-        best = np.zeros(len(self._ids), np.float32)
-        asked = found.descriptors[spread(found, shape, _VOTERS)]
-        for described in variants(asked).values():
-            np.maximum(best, self._table.votes(vocabulary().encode(described)), out=best)
-        order = np.argsort(-best, kind="stable")[:_CHECKED]
-        return [int(i) for i in order if best[i] > 0]
+    def _voted(self, scales: list[_Turned], shape: tuple[int, int]) -> list[int]:
+        """Return the films with most votes."""
+        self._extend()
+        total = np.zeros(len(self._ids), np.float32)
+        for found in scales:
+            asked = found.codes[spread(found.points, shape, _VOTERS)]
+            for segment in self._segments:
+                total[segment.first : segment.end] += segment.votes(asked)
+        order = np.argsort(-total, kind="stable")[:_CHECKED]
+        return [int(i) for i in order if total[i] > 0]
+
+    def _extend(self) -> None:
+        """Bring the inverted files up to date: new films cost a small one of their own."""
+        done = self._segments[-1].end if self._segments else 0
+        if done == len(self._ids):
+            return
+        if len(self._segments) >= _SEGMENTS:
+            self._segments, done = [], 0
+        self._segments.append(_Postings(self._words[done:], self._prints[done:], done))
+
+
+Turn = tuple[bool, bool]
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    """A picture's features as a mirrored or inverted picture would have them."""
+
+    points: Float
+    codes: Codes
+
+
+def _turned(found: Features, turn: Turn) -> _Turned:
+    return _Turned(found.points, vocabulary().encode(variants(found.descriptors)[turn]))
 
 
 class _Postings:
-    """The inverted file: for every visual word, who has it and with which descriptor."""
+    """An inverted file: for every visual word, who has it and with which descriptor."""
 
-    def __init__(self, words: list[npt.NDArray[np.int32]], prints: list[Fingerprint]) -> None:
+    def __init__(
+        self, words: list[npt.NDArray[np.int32]], prints: list[Fingerprint], first: int
+    ) -> None:
+        """`first` is the place of the first of these films in the index."""
+        self.first, self.end = first, first + len(prints)
         self._films = len(prints)
         word = np.concatenate(words)
         film = np.repeat(np.arange(len(prints), dtype=np.int32), [len(w) for w in words])

@@ -8,7 +8,7 @@ permutation of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -186,24 +186,23 @@ def _better(
 
 
 def align_codes(
-    points: Float,
-    codes: npt.NDArray[np.int8],
-    copy: Features,
-    encode: Callable[[Float], npt.NDArray[np.int8]],
+    film_points: Float,
+    film_codes: npt.NDArray[np.int8],
+    copy_points: Float,
+    copy_codes: npt.NDArray[np.int8],
+    turn: tuple[bool, bool],
 ) -> Registration | None:
-    """Return `align` for a film of which only compact codes are kept.
+    """Return the homography between pictures of which only compact codes are kept, or None.
 
     Args:
-        points: float32 (n, 2), film pixels.
-        codes: int8 (n, d).
-        encode: turns RootSIFT descriptors into such codes.
+        film_points, copy_points: float32 (n, 2), pixels.
+        film_codes, copy_codes: int8 (n, d); the copy's are those of the (mirrored, inverted)
+            picture that `turn` says.
     """
-    film = Features(points, _unit(codes))
-    best: Registration | None = None
-    for (mirrored, inverted), described in variants(copy.descriptors).items():
-        pairs = match(film.descriptors, _unit(encode(described)))
-        best = _better(best, film, copy, pairs, _TOLERANCE, mirrored, inverted)
-    return best
+    pairs = match(_unit(film_codes), _unit(copy_codes))
+    film = Features(film_points, np.zeros((0, 0), np.float32))
+    copy = Features(copy_points, np.zeros((0, 0), np.float32))
+    return _better(None, film, copy, pairs, _TOLERANCE, *turn)
 
 
 def _unit(codes: npt.NDArray[np.int8]) -> Float:
