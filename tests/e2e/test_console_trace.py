@@ -13,7 +13,7 @@ from PIL import Image
 from test_console import expect, serious
 
 browser, open_console = test_console.browser, test_console.open_console
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 TRACE_MS = 240_000
 # Where to leave pictures of what a person sees, for a person to look at.

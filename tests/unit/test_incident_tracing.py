@@ -16,6 +16,8 @@ from leadapron.incident.measuring import Measuring
 from leadapron.incident.proof import check_evidence
 from leadapron.model import BadInput, Conflict, Denied, Order, Recipient, Role
 
+# Traces take a while on a machine that others use.
+pytestmark = pytest.mark.timeout(900)
 here, films, shown = trace_films.here, trace_films.films, trace_films.shown
 
 

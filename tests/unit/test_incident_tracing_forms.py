@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 import trace_films
 
+# Traces take a while on a machine that others use.
+pytestmark = pytest.mark.timeout(900)
 here, films, shown = trace_films.here, trace_films.films, trace_films.shown
 
 
