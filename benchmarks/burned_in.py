@@ -1,4 +1,4 @@
-"""Burned-in text on generated films: ``python benchmarks/burned_in.py [--half report] [--films N]``.
+"""Burned-in text on generated films: ``python benchmarks/burned_in.py [--half report]``.
 
 Prints, for films with rendered text, how many texts were covered at ≥ 90 % of their box, kind by
 kind, and false boxes a clean film. Everything is seeded. Only the `tune` half was looked at while
