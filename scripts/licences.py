@@ -32,12 +32,14 @@ SPELT = {
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
     "SIL Open Font License 1.1 (OFL-1.1)": "OFL-1.1",
 }
 READ_IN_FILE = {
     "cedarpy": "Apache-2.0",
     "jinja2": "BSD-3-Clause",
     "omegaconf": "BSD-3-Clause",
+    "pypdfium2": "Apache-2.0 OR BSD-3-Clause",
     "rechoir": "MIT",
     "scipy": "BSD-3-Clause",
 }
@@ -45,8 +47,11 @@ NOTES = {
     "certifi": "unchanged, as a package of its own",
     "opencv-python-headless": "its wheel carries FFmpeg libraries under LGPL-2.1-or-later, "
     "linked dynamically",
+    "pi-heif": "its wheel carries libheif and libde265 under LGPL-3.0, linked dynamically",
     "pylopdf-fonts-zh-cn": "fonts",
     "pydicom-data": "the demo's film",
+    "pypdfium2": "its wheel carries PDFium (BSD, Apache-2.0) with FreeType, libjpeg-turbo, "
+    "OpenJPEG, Little CMS, libpng, libtiff, ICU and zlib under their own permissive licences",
     "tqdm": "unchanged, as a package of its own",
     "rapidocr": "carries the PP-OCR models (Apache-2.0)",
 }

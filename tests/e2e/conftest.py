@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,15 @@ import pytest
 from leadapron.app.demo.run import PEOPLE, Demo
 from leadapron.app.running import Running, running
 from leadapron.app.settings import Settings
+
+WORKSTATIONS = ("READ_1", "READ_2", "READ_3", "SPARE")
+"""AE titles that C-MOVE may send to in these tests."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -44,7 +54,12 @@ class PlayedInstance:
 def running_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedInstance]:
     base = tmp_path_factory.mktemp("instance")
     settings = Settings(
-        data=base / "data", keys=base / "keys", http_port=0, dimse_port=0, modalities=[]
+        data=base / "data",
+        keys=base / "keys",
+        http_port=0,
+        dimse_port=0,
+        modalities=[],
+        move_destinations={title: f"127.0.0.1:{free_port()}" for title in WORKSTATIONS},
     )
     with running(settings) as run:
         demo = Demo(run)

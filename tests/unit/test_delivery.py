@@ -67,7 +67,7 @@ def test_flat_background_shows_granted_pixels_only(here):
     granted = view.opened.granted
     assert view.event.regions == {Region.RIGHT_LUNG, Region.LEFT_LUNG, Region.HEART}
     assert view.frame[~granted].max() == 0
-    clear, bits = here.originals.frame(here.archive.get(sop(here)))
+    clear, bits = here.originals.frame(here.archive.get(sop(here))), 15
     difference = np.abs(view.frame.astype(int) - clear.astype(int))[granted]
     assert 0 < difference.max() <= 25 / 4095 * (1 << bits)
 

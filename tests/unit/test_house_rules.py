@@ -135,6 +135,17 @@ def test_only_delivery_unseals():
             assert not (owner == "seal" and attribute in opening), f"{name(path)} unseals"
 
 
+def test_identities_are_read_in_one_place():
+    """A read of the vault that writes no entry of its own is one that nobody can check."""
+    package = ROOT / "src" / "leadapron"
+    allowed = {package / "delivery" / name for name in ("identities.py", "relinking.py")}
+    allowed |= {package / "store" / "vault.py", package / "deid" / "vault.py"}
+    for path in set(SOURCES) - allowed:
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = getattr(getattr(node, "func", None), "attr", "")
+            assert called not in {"original", "originals"}, f"{name(path)} reads identities"
+
+
 def test_tables_belong_to_one_package():
     """A table that two packages read is a public interface nobody agreed to."""
     for path in SOURCES:

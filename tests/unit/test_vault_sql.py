@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leadapron.deid import Link, MemoryVault
-from leadapron.model import IntegrityFailure, NotFound
+from leadapron.model import Conflict, IntegrityFailure, NotFound
 from leadapron.store.database import Database
 from leadapron.store.vault import SqlVault
 
@@ -79,3 +79,146 @@ def test_another_key_finds_nothing_and_a_moved_row_is_noticed(database):
             )
     with pytest.raises(IntegrityFailure):
         vault.original("patient", "LAa")
+
+
+@pytest.fixture(params=["memory", "sql"])
+def vault(request, database):
+    return MemoryVault(KEY) if request.param == "memory" else SqlVault(database, KEY, OWN)
+
+
+def test_a_later_merge_takes_earlier_ones_along(vault):
+    vault.relink("patient", "a", "b")
+    last = vault.relink("patient", "b", "c")
+    assert last == vault.own_pseudonym("patient", "c")
+    assert {vault.pseudonym("patient", key) for key in "abc"} == {last}
+    assert {vault.shift_days(key) for key in "abc"} == {vault.shift_days("c")}
+
+
+def test_circles_and_contradictions_are_refused_and_change_nothing(vault):
+    vault.relink("patient", "a", "b")
+    vault.relink("patient", "b", "c")
+    for original, onto, code in (
+        ("c", "a", "merge-cycle"),
+        ("c", "c", "merge-self"),
+        ("a", "other", "already-merged"),
+    ):
+        with pytest.raises(Conflict) as refused:
+            vault.relink("patient", original, onto)
+        assert refused.value.slug == code
+    assert vault.root("patient", "a") == "c"
+    assert vault.relink("patient", "a", "c") == vault.pseudonym("patient", "c"), "nothing to do"
+    vault.unlink("patient", "b")
+    assert vault.root("patient", "a") == "b", "what was merged before stays merged"
+
+
+def test_a_merge_can_be_undone(vault):
+    before = vault.pseudonym("patient", "a")
+    vault.relink("patient", "a", "b")
+    assert vault.unlink("patient", "a") == before
+    with pytest.raises(NotFound):
+        vault.unlink("patient", "a")
+
+
+def test_a_link_without_details_gives_way_to_one_with(vault):
+    bare = Link("patient", "A1", vault.pseudonym("patient", "A1"))
+    full = Link("patient", "A1", bare.pseudonym, '{"name": "张三"}')
+    vault.remember([bare])
+    vault.remember([full])
+    vault.remember([bare, Link("patient", "A1", bare.pseudonym, '{"name": "other"}')])
+    assert vault.original("patient", bare.pseudonym) == full
+
+
+def test_the_link_of_a_merged_number_names_the_surviving_one(vault):
+    kept = vault.relink("patient", "old", "kept")
+    vault.remember([Link("patient", "old", kept, '{"name": "张三"}')])
+    assert vault.original("patient", kept) == Link("patient", "kept", kept, '{"name": "张三"}')
+
+
+def test_many_at_once_and_what_is_known(database):
+    vault = SqlVault(database, KEY, OWN)
+    names = [str(number) for number in range(1203)]
+    vault.remember([link(name) for name in names])
+    asked = [f"LA{name}" for name in [*reversed(names), "nobody"]]
+    found = vault.originals("patient", asked)
+    assert [each.pseudonym for each in found] == asked[:-1]
+    assert vault.known("patient", asked) == set(asked[:-1])
+
+
+def test_a_correction_replaces_what_a_person_reads(database):
+    vault = SqlVault(database, KEY, OWN)
+    vault.remember([link("a")])
+    vault.amend(Link("patient", "ID-a", "LAa", '{"name": "改正"}'))
+    assert "改正" in SqlVault(database, KEY, OWN).original("patient", "LAa").details
+    with pytest.raises(NotFound):
+        vault.amend(link("b"))
+
+
+def test_a_message_is_remembered(database):
+    SqlVault(database, KEY, OWN).note_message("HIS|H", "4711", "d", "AA")
+    again = SqlVault(database, KEY, OWN)
+    assert again.message("HIS|H", "4711") == ("d", "AA")
+    assert again.message("HIS|OTHER", "4711") is None
+
+
+def test_a_new_key_opens_everything_and_the_old_one_nothing(database, monkeypatch):
+    monkeypatch.setattr("leadapron.store.vault.BATCH", 7)
+    new = b"n" * 32
+    vault = SqlVault(database, KEY, OWN)
+    vault.remember([link(str(number)) for number in range(30)])
+    vault.relink("patient", "a", "b")
+    vault.note_message("HIS|H", "1", "d", "AA")
+    assert vault.rekey(new) == 32
+    for opened in (vault, SqlVault(database, KEY, new)):
+        assert opened.original("patient", "LA7") == link("7")
+        assert opened.root("patient", "a") == "b"
+        assert opened.message("HIS|H", "1") == ("d", "AA")
+    old = SqlVault(database, KEY, OWN)
+    assert old.known("patient", ["LA7"]) == frozenset() and old.root("patient", "a") == "a"
+    assert SqlVault(database, KEY, OWN).rekey(new) == 0, "called again, it changes nothing"
+
+
+def test_a_rotation_that_was_killed_goes_on_where_it_stopped(database, monkeypatch):
+    monkeypatch.setattr("leadapron.store.vault.BATCH", 5)
+    new = b"n" * 32
+    vault = SqlVault(database, KEY, OWN)
+    vault.remember([link(str(number)) for number in range(23)])
+    done = []
+
+    def killed(self, table, box, run=SqlVault._rekey_batch):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(run(self, table, box))
+        return done[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlVault, "_rekey_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            vault.rekey(new)
+    assert SqlVault(database, KEY, OWN).rekey(new) == 13
+    found = SqlVault(database, KEY, new).originals("patient", [f"LA{n}" for n in range(23)])
+    assert len(found) == 23
+
+
+def test_rows_of_the_first_version_are_read_and_brought_along(database):
+    """0.1.0 kept a pair without kind and pseudonym, and the bare survivor of a relink."""
+    from leadapron.store.vault import LinkRow, RelinkRow
+    from leadapron.store.vault_box import VaultBox
+
+    box, vault = VaultBox(OWN), SqlVault(database, KEY, OWN)
+
+    def sealed(place: bytes, plain: str) -> bytes:
+        return b"n" * 12 + box._cipher.encrypt(b"n" * 12, plain.encode(), place)
+
+    pseudonym = vault.own_pseudonym("patient", "4711")
+    at, merged = box.place("link", "patient", pseudonym), box.place("relink", "patient", "x")
+    with database.session() as session:
+        session.add(LinkRow(place=at, sealed=sealed(at, '["4711", "{}"]')))
+        session.add(RelinkRow(place=merged, sealed=sealed(merged, "4711")))
+    assert vault.original("patient", pseudonym).original == "4711"
+    assert vault.pseudonym("patient", "x") == pseudonym
+    with pytest.raises(Conflict, match="older version"):
+        vault.rekey(b"n" * 32)
+    vault.unlink("patient", "x")
+    vault.relink("patient", "x", "4711")
+    vault.rekey(b"n" * 32)
+    assert vault.original("patient", pseudonym).original == "4711"

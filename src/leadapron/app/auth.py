@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from leadapron.app.tables import TokenRow, UserRow
 from leadapron.model import LeadApronError
@@ -20,6 +20,7 @@ SESSION_MS = 10 * 3600 * 1000
 LINK_MS = 12 * 3600 * 1000
 TOKEN_MS = 90 * 24 * 3600 * 1000
 ATTEMPTS, ATTEMPT_WINDOW_S = 8, 300.0
+_PERSONAL = ("session", "link", "reader")
 
 
 class Unauthenticated(LeadApronError):
@@ -55,8 +56,22 @@ class Accounts:
         with self._database.session() as session:
             session.merge(UserRow(user=user, password_hash=hashed, active=True))
 
+    def can_sign_in(self, user: str) -> bool:
+        """Tell whether a person has an active account, or without one a link or token in force."""
+        held = select(TokenRow.digest).where(
+            TokenRow.user == user, TokenRow.kind.in_(_PERSONAL), TokenRow.expires_ms > _now()
+        )
+        with self._database.session(read_only=True) as session:
+            row = session.get(UserRow, user)
+            return row.active if row else session.scalar(held.limit(1)) is not None
+
     def sign_in(self, user: str, password: str) -> tuple[str, Principal]:
         """Return (session secret, principal); Unauthenticated without saying what was wrong."""
+        self.verify(user, password)
+        return self.issue("session", user, SESSION_MS)
+
+    def verify(self, user: str, password: str) -> None:
+        """Return if the password is the account's; else Unauthenticated, as in `sign_in`."""
         self._slow_down(user)
         with self._database.session() as session:
             row = session.get(UserRow, user)
@@ -71,7 +86,6 @@ class Accounts:
             raise Unauthenticated(
                 "name or password is wrong", remedy="try again or ask the PACS administrator"
             )
-        return self.issue("session", user, SESSION_MS)
 
     def issue(self, kind: str, user: str, lifetime_ms: int = TOKEN_MS) -> tuple[str, Principal]:
         """Make a new secret of a kind for a user; only its digest is stored."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pynetdicom import AE, _config
+from pynetdicom import _config
 
 from leadapron.app.settings import Settings
 from leadapron.delivery.query_service import QueryService
+from leadapron.delivery.retrieve_service import Entity, RetrieveService
 from leadapron.edge import StorageService
 from leadapron.model import Unavailable
 
@@ -18,18 +19,16 @@ class DimseListener:
     """Starts and stops the application entity; `port` is the real one after start."""
 
     def __init__(
-        self, settings: Settings, storage: StorageService, query: QueryService | None
+        self, settings: Settings, *services: StorageService | QueryService | RetrieveService
     ) -> None:
         self._settings = settings
-        self._services: list[StorageService | QueryService] = [storage]
-        if query is not None:
-            self._services.append(query)
+        self._services = services
         self._server: Any = None
         self.port = 0
 
     def start(self) -> None:
         """Listen; Unavailable when the port is taken."""
-        ae = AE(ae_title=self._settings.ae_title)
+        ae = Entity(ae_title=self._settings.ae_title)
         ae.maximum_pdu_size = 0
         ae.maximum_associations = 32
         ae.network_timeout = 120

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom import dcmread
 
-from leadapron.app.instance import LEDGER_SEEN, open_folder, verification_keys
+from leadapron.app.instance import LEDGER_SEEN, database_url, open_folder, verification_keys
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.delivery.checking import views_without_entry
@@ -43,7 +43,7 @@ def check(data: Path | None, keys: Path | None) -> dict[str, Any]:
     for name in ("catalog", "vault"):
         problems += _database(folder, name)
     films = _films(folder, problems)
-    for name in ("spool", "quarantine", "fingerprints"):
+    for name in ("spool", "quarantine", "fingerprints", "relinks"):
         held = open_folder(folder, keystore, name)
         problems += [f"{name}: {item} cannot be opened" for item in held.damaged()]
     problems += _views(folder)
@@ -61,7 +61,7 @@ def _verified(folder: InstanceFolder) -> FsckReport:
 
 
 def _database(folder: InstanceFolder, name: str) -> list[str]:
-    database = Database(f"sqlite:///{folder.data / (name + '.db')}", create=False)
+    database = Database(database_url(Settings(), folder, name), create=False)
     try:
         wrong = database.check()
         if not database.is_current(name):

@@ -1,7 +1,7 @@
-"""The RSA key pair that opens the identity inside an object (Encrypted Attributes Sequence).
+"""The key pair that opens the identity inside an object (Encrypted Attributes Sequence).
 
-CMS names no hybrid key transport that other tools open today, so this one is RSA: whoever keeps
-stolen objects until RSA falls would learn identities, not pixels (those are under ML-KEM too).
+ML-KEM-768 (RFC 9936): whoever keeps stolen objects until RSA and elliptic curves fall learns no
+identities from them. An instance that has an RSA key from earlier goes on with it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -21,7 +21,6 @@ from cryptography.x509.oid import NameOID
 from leadapron.store.keys import FileKeyStore
 
 PRIVATE, CERTIFICATE = "identity-private", "identity-certificate"
-RSA_BITS = 3072
 VALIDITY = timedelta(days=3650)
 
 
@@ -35,7 +34,8 @@ def identity_certificate(keystore: FileKeyStore) -> bytes:
 
 
 def _generate() -> tuple[bytes, bytes]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    """Return private key and certificate; a KEM key cannot sign, so a key signs that then goes."""
+    key, signer = MLKEM768PrivateKey.generate(), MLDSA65PrivateKey.generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "LeadApron identities")])
     now = datetime.now(UTC)
     certificate = (
@@ -46,7 +46,22 @@ def _generate() -> tuple[bytes, bytes]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + VALIDITY)
-        .sign(key, hashes.SHA256())
+        .add_extension(_ENCIPHERS, critical=True)
+        .sign(signer, None)
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private, certificate.public_bytes(Encoding.PEM)
+
+
+_ENCIPHERS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=True,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""The only use that RFC 9935 allows for an ML-KEM key."""

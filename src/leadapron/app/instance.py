@@ -14,12 +14,22 @@ from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.deid import Profile
-from leadapron.delivery import Delivery, Originals, Searching
+from leadapron.delivery import (
+    AdtIntake,
+    Delivery,
+    Identities,
+    Originals,
+    Relinking,
+    RelinkQueue,
+    Repairs,
+    Searching,
+)
 from leadapron.edge import Protector
 from leadapron.incident import CaseStore
 from leadapron.incident.tracing import Tracing
 from leadapron.ledger import Ledger, Signer
-from leadapron.policy import PolicyStore
+from leadapron.model import Conflict
+from leadapron.policy import Aliases, Approvals, PolicyStore
 from leadapron.seal import CentreKeyPair, CentrePublicKey
 from leadapron.store.blobs import LocalBlobStore
 from leadapron.store.database import Database
@@ -29,6 +39,7 @@ from leadapron.store.vault import SqlVault
 
 LEDGER_KEY, LEDGER_VKEYS, LEDGER_SEEN = "ledger-signer", "ledger-vkeys", "ledger.seen"
 CENTRE_PRIVATE, CENTRE_PUBLIC = "centre-private", "centre-public"
+VAULT_KEY, VAULT_PREVIOUS = "vault", "vault-previous"
 
 
 @dataclass
@@ -49,6 +60,11 @@ class Instance:
     cases: CaseStore
     tracing: Tracing
     accounts: Accounts
+    approvals: Approvals
+    identities: Identities
+    repairs: Repairs
+    relinks: RelinkQueue
+    adt: AdtIntake
     spool: EncryptedFolder
     quarantine: EncryptedFolder
 
@@ -96,23 +112,42 @@ def verification_keys(keystore: FileKeyStore) -> tuple[str, ...]:
     return tuple(keystore.get(LEDGER_VKEYS).decode().splitlines())
 
 
-def database(folder: InstanceFolder, name: str) -> Database:
-    """Open one of the instance's SQLite databases, migrated."""
-    opened = Database(f"sqlite:///{folder.data / (name + '.db')}")
+def database_url(settings: Settings, folder: InstanceFolder, name: str) -> str:
+    """Return where ``catalog`` or ``vault`` lies; the vault may lie elsewhere."""
+    if name == "vault" and settings.vault_url:
+        return settings.vault_url
+    return f"sqlite:///{folder.data / (name + '.db')}"
+
+
+def database(settings: Settings, folder: InstanceFolder, name: str) -> Database:
+    """Open one of the instance's databases, migrated."""
+    opened = Database(database_url(settings, folder, name))
     opened.migrate(name)
     return opened
+
+
+def open_vault(keystore: FileKeyStore, opened: Database) -> SqlVault:
+    """Open the vault under its key; Conflict while a rotation of that key is unfinished."""
+    if VAULT_PREVIOUS in keystore.names():
+        raise Conflict(
+            "the rotation of the vault's key was cut short",
+            remedy="run `leadapron vault rotate` again: it goes on where it stopped",
+            code="rotation-unfinished",
+        )
+    return SqlVault(opened, keystore.create("pseudonym"), keystore.create(VAULT_KEY))
 
 
 def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Instance:
     keystore = FileKeyStore(folder.keys, data_dir=folder.data)
     centre = _centre_keys(keystore)
-    catalog, vault_db = database(folder, "catalog"), database(folder, "vault")
+    catalog, vault_db = database(settings, folder, "catalog"), database(settings, folder, "vault")
     stack.callback(vault_db.close)
     stack.callback(catalog.close)
+    vault = open_vault(keystore, vault_db)
     ledger = open_ledger(folder, keystore)
     stack.callback(ledger.close)
     archive = Archive(catalog, LocalBlobStore(folder.data / "objects"))
-    policy = PolicyStore(catalog)
+    policy, aliases = PolicyStore(catalog), Aliases(catalog)
     originals = Originals(
         archive,
         centre,
@@ -121,13 +156,22 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
     )
     stack.callback(originals.close)
     delivery = Delivery(archive, policy, ledger, catalog, originals, keystore.create("view-id"))
-    cases = CaseStore(catalog)
+    cases, accounts = CaseStore(catalog), Accounts(catalog)
+    approvals = Approvals(catalog, policy, ledger, has_account=accounts.can_sign_in)
+    quarantine = open_folder(folder, keystore, "quarantine")
+    relinks = RelinkQueue(
+        Relinking(vault, ledger, archive, policy, aliases),
+        ledger,
+        open_folder(folder, keystore, "relinks"),
+        quarantine,
+        folder.data / "relinks.lock",
+    )
     return Instance(
         settings=settings,
         folder=folder,
         keystore=keystore,
         catalog=catalog,
-        vault=SqlVault(vault_db, keystore.create("pseudonym"), keystore.create("vault")),
+        vault=vault,
         ledger=ledger,
         archive=archive,
         policy=policy,
@@ -136,14 +180,25 @@ def _build(settings: Settings, folder: InstanceFolder, stack: ExitStack) -> Inst
         searching=Searching(archive, policy, ledger),
         cases=cases,
         tracing=Tracing(archive, delivery, originals, policy, ledger, cases),
-        accounts=Accounts(catalog),
+        accounts=accounts,
+        approvals=approvals,
+        identities=Identities(vault, ledger, archive, delivery, approvals),
+        repairs=Repairs(relinks, approvals, aliases, vault, ledger, archive, policy, delivery),
+        relinks=relinks,
+        adt=AdtIntake(
+            relinks,
+            vault,
+            senders=frozenset(settings.hl7_senders),
+            authority=settings.hl7_authority,
+            charset=settings.hl7_charset,
+        ),
         spool=open_folder(folder, keystore, "spool"),
-        quarantine=open_folder(folder, keystore, "quarantine"),
+        quarantine=quarantine,
     )
 
 
 def open_folder(folder: InstanceFolder, keystore: FileKeyStore, name: str) -> EncryptedFolder:
-    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints."""
+    """Open one of the instance's encrypted folders: spool, quarantine, fingerprints, relinks."""
     return EncryptedFolder(folder.data / name, keystore.create(name))
 
 

@@ -21,7 +21,9 @@ from leadapron.app.dimse import DimseListener
 from leadapron.app.instance import Instance
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.delivery.query_service import QueryService
+from leadapron.delivery.retrieve_service import RetrieveService
 from leadapron.edge import Gateway, StorageService, StowForwarder
+from leadapron.edge.mllp import MllpListener, tls_context
 from leadapron.model import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -38,6 +40,7 @@ class Running:
     dimse: DimseListener
     url: str
     server: uvicorn.Server
+    hl7_port: int | None = None
 
     def wait(self) -> None:
         """Block until the HTTP server stops."""
@@ -55,17 +58,13 @@ def running(settings: Settings) -> Iterator[Running]:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
         folder = InstanceFolder.open(settings.data, settings.keys, create=True)
-        stack.enter_context(_only_one(folder.data))
+        stack.enter_context(only_one(folder.data))
         instance = stack.enter_context(Instance.open(settings))
         url = f"http://{_printable(settings.host)}:{listener.getsockname()[1]}"
         token, _ = instance.accounts.issue("gateway", "edge")
         stack.callback(instance.accounts.sign_out, token)
         gateway = _gateway(instance, f"{url}/archive/studies", token)
-        dimse = DimseListener(
-            settings,
-            StorageService(gateway, settings.modalities),
-            QueryService(instance.searching, instance.delivery, instance.policy),
-        )
+        dimse = _dimse(instance, gateway)
         app = create_app(instance, gateway)
         dimse.start()
         app.state.dimse_port = dimse.port
@@ -73,10 +72,38 @@ def running(settings: Settings) -> Iterator[Running]:
         server = stack.enter_context(_serve(app, listener))
         gateway.start()
         stack.callback(gateway.stop)
+        instance.relinks.start()
+        stack.callback(instance.relinks.stop)
+        hl7 = _hl7(instance)
+        if hl7 is not None:
+            hl7.start()
+            stack.callback(hl7.stop)
         operator, _ = instance.accounts.issue("operator", "local-operator")
         stack.callback(instance.accounts.sign_out, operator)
         stack.enter_context(announced(folder.keys, url, dimse.port, operator))
-        yield Running(instance, gateway, dimse, url, server)
+        yield Running(instance, gateway, dimse, url, server, hl7.port if hl7 else None)
+
+
+def _hl7(instance: Instance) -> MllpListener | None:
+    chosen = instance.settings
+    if chosen.hl7_port is None:
+        return None
+    tls = None
+    if chosen.hl7_tls_certificate is not None:
+        key, clients = chosen.hl7_tls_key or "", chosen.hl7_tls_clients or ""
+        tls = tls_context(str(chosen.hl7_tls_certificate), str(key), str(clients))
+    address = (chosen.host, chosen.hl7_port)
+    return MllpListener(address, instance.adt.answer, peers=chosen.hl7_peers, tls=tls)
+
+
+def _dimse(instance: Instance, gateway: Gateway) -> DimseListener:
+    settings = instance.settings
+    query = QueryService(instance.searching, instance.policy)
+    retrieve = RetrieveService(
+        query, instance.delivery, instance.policy, instance.ledger, settings.destinations()
+    )
+    storage = StorageService(gateway, settings.modalities)
+    return DimseListener(settings, storage, query, retrieve)
 
 
 def _gateway(instance: Instance, archive_url: str, token: str) -> Gateway:
@@ -109,7 +136,7 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _only_one(data: Path) -> Iterator[None]:
+def only_one(data: Path) -> Iterator[None]:
     """Hold the data folder's lock; the kernel drops it when the process dies."""
     with (data / "instance.lock").open("a") as lock:
         try:

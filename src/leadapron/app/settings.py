@@ -10,9 +10,10 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -66,14 +67,62 @@ class Settings(BaseSettings):
         default=[],
         description="Calling AE titles that may store films. Empty: any, on loopback only.",
     )
+    move_destinations: dict[str, str] = Field(
+        default={},
+        description="Workstations that C-MOVE may send films to: AE title = `host:port`. "
+        "Empty: C-MOVE sends nowhere.",
+    )
     expose_file_keys: bool = Field(
         default=False,
         description="Allow a listener beyond loopback although keys are plain files.",
+    )
+    vault_url: str = Field(
+        default="",
+        description="Database of the identity vault, `sqlite:////folder/vault.db` or "
+        "`postgresql://user@host/name` (password in a passfile). Default: `vault.db` below `data`.",
+    )
+    hl7_port: int | None = Field(
+        default=None, ge=0, le=65535, description="MLLP port for HL7 ADT; 0 picks one, unset: none."
+    )
+    hl7_senders: list[str] = Field(
+        default=[],
+        description="`APPLICATION|FACILITY` (MSH-3, MSH-4) that may send. Empty: any, on loopback "
+        "only.",
+    )
+    hl7_peers: list[str] = Field(
+        default=[], description="Addresses or networks that HL7 may come from. Empty: any."
+    )
+    hl7_authority: str = Field(
+        default="",
+        description="Assigning authority (CX.4) of the numbers that modalities send as Patient ID.",
+    )
+    hl7_charset: Literal["utf-8", "gb18030", "big5", "ascii"] = Field(
+        default="utf-8", description="Character set of HL7 messages that name none in MSH-18."
+    )
+    hl7_tls_certificate: Path | None = Field(
+        default=None, description="Certificate chain (PEM) of the MLLP listener."
+    )
+    hl7_tls_key: Path | None = Field(default=None, description="Its private key (PEM).")
+    hl7_tls_clients: Path | None = Field(
+        default=None, description="CAs (PEM) whose certificates HL7 senders must show."
     )
     max_object_mb: int = Field(
         default=1024, ge=1, description="Largest object that the edge takes, in MiB."
     )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
+
+    @field_validator("move_destinations")
+    @classmethod
+    def _addresses(cls, given: dict[str, str]) -> dict[str, str]:
+        for title, address in given.items():
+            if not (title == title.strip() and 1 <= len(title) <= 16 and title.isascii()):
+                raise ValueError(f"'{title}' is no AE title (1 to 16 ASCII characters)")
+            _host_and_port(address)
+        return given
+
+    def destinations(self) -> dict[str, tuple[str, int]]:
+        """Return the C-MOVE destinations: AE title to (host, port)."""
+        return {title: _host_and_port(a) for title, a in self.move_destinations.items()}
 
     @classmethod
     def of(cls, **given: Any) -> Settings:
@@ -120,6 +169,26 @@ class Settings(BaseSettings):
                 "leadapron.toml)",
                 code="open-storage",
             )
+        if self.host not in LOOPBACK and self.hl7_port is not None:
+            self._check_hl7_exposure()
+
+    def _check_hl7_exposure(self) -> None:
+        proven = self.hl7_senders and self.hl7_tls_certificate and self.hl7_tls_clients
+        if not proven:
+            raise BadInput(
+                f"refusing to take HL7 on {self.host} from anybody: a merge moves films",
+                remedy="set hl7_senders, hl7_tls_certificate, hl7_tls_key and hl7_tls_clients, "
+                "or listen on 127.0.0.1 behind an interface engine",
+                code="open-hl7",
+            )
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Split ``host:port`` or ``[ipv6]:port``; ValueError says what is wrong."""
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port or parts.path or parts.username:
+        raise ValueError(f"'{address}' is not host:port")
+    return parts.hostname, parts.port
 
 
 class InstanceFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from leadapron.archive.film import Film
-from leadapron.archive.tables import FilmRow
+from leadapron.archive.placing import StudyMove, placed
+from leadapron.archive.tables import FilmRow, StudyMoveRow
 from leadapron.model import BadInput, Conflict, IntegrityFailure, NotFound
+from leadapron.policy.aliases import resolve
 from leadapron.seal import is_sealed, verify_sealed
 from leadapron.store.blobs import LocalBlobStore
 from leadapron.store.database import Database
@@ -63,6 +65,7 @@ class Archive:
         known = self._find(film.sop_instance)
         if known is None:
             self._blobs.put(film.blob, part10)
+            film = self._placed(film, dated=_dated(dataset))
             known = self._insert(film)
             if known is None:
                 return Ingested(film, created=True)
@@ -101,12 +104,16 @@ class Archive:
         `patients` limits the answer to those pseudonyms; None means no limit. Newest first.
         """
         query = select(FilmRow).order_by(FilmRow.received_ms.desc())
-        for keyword, value in (match or {}).items():
-            column = getattr(FilmRow, QUERY_KEYS[keyword])
-            query = query.where(_matches(column, keyword, value))
         if patients is not None:
             query = query.where(FilmRow.patient.in_(patients))
         with self._database.session(read_only=True) as session:
+            for keyword, value in (match or {}).items():
+                column = getattr(FilmRow, QUERY_KEYS[keyword])
+                wanted = _matches(column, keyword, value)
+                if keyword == "PatientID":
+                    # A merged patient is found by any of the pseudonyms that ever stood for it.
+                    wanted = or_(wanted, column == resolve(session, value).patient)
+                query = query.where(wanted)
             return [_film(row) for row in session.scalars(query)]
 
     def counts(self) -> tuple[int, int]:
@@ -115,6 +122,38 @@ class Archive:
         with self._database.session(read_only=True) as session:
             films, patients = session.execute(query).one()
             return int(films), int(patients)
+
+    def move_study(self, move: StudyMove) -> None:
+        """Give a study to another patient, films that arrive later included; see `refile`."""
+        with self._database.session() as session:
+            session.merge(StudyMoveRow(**vars(move)))
+
+    def study_move(self, study_instance: str) -> StudyMove | None:
+        """Return to whom a study was given, None if it never was."""
+        with self._database.session(read_only=True) as session:
+            row = session.get(StudyMoveRow, study_instance)
+            if row is None:
+                return None
+            return StudyMove(**{f.name: getattr(row, f.name) for f in fields(StudyMove)})
+
+    def refile(self, films: Iterable[Film]) -> list[Film]:
+        """Put films under their current patients; return those that changed, as they are now.
+
+        A film's `sent_as` and `sent_days` are taken over. Repeating it changes nothing.
+        """
+        changed = []
+        for film in films:
+            now = self._placed(film, dated=_dated(_read(self.read(film))))
+            if now == self.get(film.sop_instance):
+                continue
+            with self._database.session() as session:
+                session.merge(FilmRow(**asdict(now)))
+            changed.append(now)
+        return changed
+
+    def _placed(self, film: Film, *, dated: bool) -> Film:
+        with self._database.session(read_only=True) as session:
+            return placed(session, film, dated=dated)
 
     def _find(self, sop_instance: str) -> Film | None:
         with self._database.session(read_only=True) as session:
@@ -129,6 +168,11 @@ class Archive:
         except Conflict:
             return self.get(film.sop_instance)
         return None
+
+
+def _dated(dataset: Dataset) -> bool:
+    """Tell whether the object's dates were moved by its patient's shift (PS3.3 C.12.1)."""
+    return bool(dataset.get("LongitudinalTemporalInformationModified", "") == "MODIFIED")
 
 
 def _film(row: FilmRow) -> Film:
@@ -195,4 +239,5 @@ def _describe(dataset: Dataset, part10: bytes, digest: str, source_digest: str) 
         blob=f"films/{digest[:2]}/{digest}.dcm",
         tier="hot",
         received_ms=time.time_ns() // 1_000_000,
+        sent_as=str(dataset.get("PatientID", "")),
     )

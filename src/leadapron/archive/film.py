@@ -11,6 +11,11 @@ class Film:
 
     `source_digest` is a keyed digest of what the modality sent, made by the edge: the same
     film sent twice is recognised although each sealing differs.
+
+    `patient` is the patient's current pseudonym, whatever merges and corrections came after the
+    film. The stored object is never rewritten: delivery relabels its copies, and moves their
+    dates by `shift_days`. `sent_as` is the pseudonym of the number that the film was sent under;
+    `sent_days` moves the object's dates to that one.
     """
 
     sop_instance: str
@@ -32,3 +37,6 @@ class Film:
     blob: str
     tier: str
     received_ms: int
+    sent_as: str = ""
+    sent_days: int = 0
+    shift_days: int = 0

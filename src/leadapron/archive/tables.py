@@ -41,3 +41,22 @@ class FilmRow(Base):
     blob: Mapped[str]
     tier: Mapped[str]
     received_ms: Mapped[int] = mapped_column(BigInteger)
+    sent_as: Mapped[str] = mapped_column(default="", server_default="")
+    sent_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    shift_days: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class StudyMoveRow(Base):
+    """A study that was filed under the wrong patient, and whose it is; later films follow it.
+
+    `days` moves dates from those of `was` to those of `patient`.
+    """
+
+    __tablename__ = "study_moves"
+
+    study_instance: Mapped[str] = mapped_column(primary_key=True)
+    was: Mapped[str]
+    patient: Mapped[str]
+    days: Mapped[int]
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    ledger_index: Mapped[int] = mapped_column(BigInteger)

@@ -19,6 +19,7 @@ from pydicom.uid import (
 import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
+from leadapron.deid.documents import clean_documents, read_documents
 from leadapron.deid.encode import sequence_bytes
 from leadapron.deid.engine import Walk
 from leadapron.deid.graphics import clean_overlays, clear_unused_bits, has_embedded
@@ -31,7 +32,7 @@ from leadapron.deid.structured import clean_content
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
 from leadapron.deid.values import texts
-from leadapron.deid.vault import PATIENT, Link, Vault
+from leadapron.deid.vault import FILM, PATIENT, Link, Vault
 from leadapron.model import LeadApronError
 
 _METHOD_CODES = BaseTag(0x00120064)
@@ -71,11 +72,16 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     content = clean_content if profile.clean_structured_content else None
     walk = Walk(profile, vault, rules(profile, sop_class), pseudonym, days, content)
     out = walk.dataset(ds)
+    parsed = read_documents(walk)
     sweep = Sweep(
         walk.known, walk.map_uid, lambda tag, parent: attribute_type(sop_class, parent, tag) == "1"
     )
-    sweep.held = walk.held
+    sweep.held, sweep.blobs = walk.held, walk.blobs
+    report.sweep = sweep
     report.findings.extend(sweep.run())
+    report.findings.extend(clean_documents(walk, sweep, parsed, sop_class))
+    if walk.documents:
+        out.BurnedInAnnotation = "NO"
     _mark(out, profile)
     _encode(ds, out)
     if "PixelData" in out and has_embedded(ds):
@@ -87,9 +93,9 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     if profile.recipients:
         _encrypt(out, ds, profile, report)
     walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
-    vault.remember(walk.links)
     report.sop_class, report.patient = sop_class, pseudonym
     report.sop_instance = str(out.get("SOPInstanceUID", ""))
+    vault.remember([*walk.links, Link(FILM, patient, report.sop_instance)])
     report.date_shifted = profile.shift_dates
     report.entries, report.notes = walk.entries, walk.notes
     report.character_set = "\\".join(chars.label)
@@ -119,10 +125,12 @@ def _encrypt(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> Non
 
     from leadapron.deid.reversible import add_encrypted_attributes
 
-    certificates = [load_pem_x509_certificate(pem) for pem in profile.recipients]
-    add_encrypted_attributes(out, ds, certificates, patches=report.patches)
+    recipients = [
+        load_pem_x509_certificate(r) if isinstance(r, bytes) else r for r in profile.recipients
+    ]
+    add_encrypted_attributes(out, ds, recipients, patches=report.patches)
     report.patches = []
-    report.notes.append(f"identity encrypted for {len(certificates)} recipients")
+    report.notes.append(f"identity encrypted for {len(recipients)} recipients")
 
 
 @lru_cache(maxsize=64)

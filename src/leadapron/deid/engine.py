@@ -16,22 +16,23 @@ from leadapron.deid.charsets import SPECIFIC_CHARACTER_SET, CharacterSet, charac
 from leadapron.deid.dummies import dummy
 from leadapron.deid.known import KnownValues
 from leadapron.deid.profile import Profile
+from leadapron.deid.reading import as_vr, cap_age, readable, whole
 from leadapron.deid.report import Entry
-from leadapron.deid.rules import DATE_VRS, Rule, Rules, public_vr
-from leadapron.deid.sweep import FREE_TEXT, TEXT, Held
+from leadapron.deid.rules import DATE_VRS, Rule, Rules, true_vr
+from leadapron.deid.sweep import BINARY, FREE_TEXT, NUMBERS, TEXT, Blob, Held
 from leadapron.deid.table import Action
 from leadapron.deid.values import Element, as_bytes, dummy_item, items, texts
 from leadapron.deid.vault import ACCESSION, UID, Link, Vault
-from leadapron.model import BadInput, Quarantined
+from leadapron.model import Quarantined
 
 CONTENT_SEQUENCE = 0x0040A730
+ENCAPSULATED_DOCUMENT = 0x00420011
 _STANDARD_UIDS = "1.2.840.10008."
 _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119})
 _ALWAYS_LEARN = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
 _LEARNABLE = TEXT | DATE_VRS
-_ELDEST = 89
 _ODD_GROUP = 0x10000
-_UNDEFINED = 0xFFFFFFFF
+_PIXEL_GROUP = 0x7FE0
 
 
 @dataclass(slots=True)
@@ -61,6 +62,8 @@ class Walk:
     content: Callable[[Walk, list[Dataset], Place], Sequence] | None = None
     known: KnownValues = field(default_factory=KnownValues)
     held: list[Held] = field(default_factory=list)
+    blobs: list[Blob] = field(default_factory=list)
+    documents: list[Blob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     uids: dict[str, str] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
@@ -99,16 +102,15 @@ class Walk:
 
     def _element(self, place: Place, tag: BaseTag, element: Element) -> None:
         if isinstance(element, RawDataElement):
-            element = _whole(place.src, element)
-        vr = element.VR
-        private = tag & _ODD_GROUP
-        if vr is None or (vr == "UN" and not private):
-            vr = "UN" if private else public_vr(tag)
-        rule = self.rules[place.parent, int(tag), vr]
-        if private:
+            element = whole(place.src, element)
+        rule = self.rules[place.parent, int(tag), element.VR or ""]
+        if tag & _ODD_GROUP:
             self._private(place, tag, element, rule)
             return
-        if vr == "SQ" and isinstance(element, RawDataElement):
+        vr = rule.vr
+        if vr != element.VR and element.VR is not None:
+            element = as_vr(element, vr, place.chars)
+        elif vr == "SQ" and isinstance(element, RawDataElement):
             element = place.src[tag]
         if rule.action is not Action.KEEP or tag in _ALWAYS_LEARN:
             self.learn(tag, vr, element, place.chars)
@@ -125,10 +127,14 @@ class Walk:
     def _dummy(self, place: Place, tag: BaseTag, vr: str, element: Element, rule: Rule) -> None:
         if not element.value:
             place.out[tag] = element
+        elif tag == ENCAPSULATED_DOCUMENT:
+            place.out[tag] = element
+            here = f"{place.path}{tag:08X}"
+            self.documents.append(Blob(place.out, tag, here, place.parent, rule.code))
         elif vr == "UI":
             self._uid(place, tag, vr, element, rule)
         elif vr == "SQ":
-            dummies = Sequence([dummy_item(item) for item in items(element)])
+            dummies = Sequence([dummy_item(item, self.map_uid) for item in items(element)])
             self._set(place, tag, vr, dummies, element, rule)
         else:
             value = self._pseudonym(tag, element, place.chars) or dummy(vr)
@@ -137,9 +143,10 @@ class Walk:
     def _uid(self, place: Place, tag: BaseTag, vr: str, element: Element, rule: Rule) -> None:
         if vr != "UI":
             self._keep(place, tag, vr, element, rule)
+            self._log(place, tag, rule, element, place.out[tag].value)
             return
         values = texts(element, place.chars)
-        mapped = [self.map_uid(v) for v in values]
+        mapped = [self._uid_pseudonym(v) for v in values]
         if mapped == values:
             place.out[tag] = element
         else:
@@ -161,13 +168,25 @@ class Walk:
             place.out[tag] = DataElement(tag, "SQ", self._sequence(place, tag, element))
             return
         if vr == "AS" and tag == identity.AGE:
-            element = _cap_age(element, place.chars)
+            element = cap_age(element, place.chars)
         place.out[tag] = element
-        if vr in TEXT and element.value:
+        if vr in BINARY and isinstance(element.value, bytes) and tag >> 16 != _PIXEL_GROUP:
+            here = f"{place.path}{tag:08X}"
+            self.blobs.append(Blob(place.out, tag, here, place.parent))
+        elif vr in NUMBERS and isinstance(element.value, bytes):
+            if not NUMBERS[vr].fullmatch(element.value):
+                self._not_a_number(place, tag, vr, element)
+        elif vr in TEXT and element.value:
             text = "\\".join(texts(element, place.chars))
             free = vr in FREE_TEXT and tag not in _CODES
             here = f"{place.path}{tag:08X}"
             self.held.append(Held(place.out, tag, vr, text, here, place.parent, free, element))
+
+    def _not_a_number(self, place: Place, tag: BaseTag, vr: str, element: Element) -> None:
+        """Replace letters where a number belongs: no rule reads them, and a person would."""
+        place.out[tag] = DataElement(tag, vr, dummy(vr))
+        rule = Rule(Action.DUMMY, "not a number", "", vr)
+        self._log(place, tag, rule, element, dummy(vr))
 
     def _sequence(self, place: Place, tag: BaseTag, element: Element) -> Sequence:
         if tag == CONTENT_SEQUENCE and self.content is not None:
@@ -186,7 +205,7 @@ class Walk:
         vr = element.VR or "UN"
         if rule.action is Action.CLEAN and safe_private.is_safe(place.src, int(tag), element):
             self._keep(place, tag, vr, element, rule)
-            if vr == "UN" and isinstance(element.value, bytes) and _readable(element.value):
+            if vr == "UN" and isinstance(element.value, bytes) and readable(element.value):
                 text = place.chars.decode(element.value).strip(" \0")
                 here = f"{place.path}{tag:08X}"
                 self.held.append(Held(place.out, tag, "LO", text, here, 0, True, element))
@@ -211,8 +230,12 @@ class Walk:
         return ""
 
     def map_uid(self, uid: str) -> str:
+        """Return the UID's pseudonym, or the UID itself where the profile retains UIDs."""
+        return uid if self.profile.retain_uids else self._uid_pseudonym(uid)
+
+    def _uid_pseudonym(self, uid: str) -> str:
         """Return the UID's pseudonym; UIDs of the standard itself stay."""
-        if not uid or uid.startswith(_STANDARD_UIDS) or self.profile.retain_uids:
+        if not uid or uid.startswith(_STANDARD_UIDS):
             return uid
         if uid not in self.uids:
             self.uids[uid] = self.vault.pseudonym(UID, uid)
@@ -257,9 +280,9 @@ class Walk:
             return
         chars = character_set(ds, outer)
         for tag, element in list(ds.items()):
-            vr = element.VR or public_vr(int(tag))
+            vr = true_vr(int(tag), element.VR or "")
             if vr == "SQ":
-                for item in items(ds[tag]):
+                for item in items(ds[tag]) if element.VR in (None, "SQ") else ():
                     self.learn_all(item, chars, depth + 1)
             else:
                 self.learn(int(tag), vr, element, chars)
@@ -273,30 +296,3 @@ _STEPS: dict[Action, Callable[[Walk, Place, BaseTag, str, Element, Rule], None]]
     Action.CLEAN: Walk._clean,
     Action.KEEP: Walk._keep,
 }
-
-
-def _readable(value: bytes) -> bool:
-    """Return whether a value without a VR could be text that a person reads."""
-    return len(value.strip(b" \0")) > 3 and min(value.strip(b" \0")) >= 0x20
-
-
-def _whole(src: Dataset, element: RawDataElement) -> Element:
-    """Fetch a value deferred while reading; refuse one that the file cuts off."""
-    if element.value is None and element.length:
-        return src.get_item(element.tag) or element
-    if element.length not in (_UNDEFINED, len(element.value or b"")):
-        raise BadInput(
-            f"the value at {element.tag} is cut off: {len(element.value or b'')} of"
-            f" {element.length} bytes",
-            remedy="ask the sender for the whole object",
-            code="truncated",
-        )
-    return element
-
-
-def _cap_age(element: Element, chars: CharacterSet) -> Element:
-    """Ages above 89 years identify (45 CFR 164.514): they become 90."""
-    text = "".join(texts(element, chars))
-    if text[:3].isdigit() and text.endswith("Y") and int(text[:3]) > _ELDEST:
-        return DataElement(identity.AGE, "AS", "090Y")
-    return element

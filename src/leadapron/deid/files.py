@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 
 from leadapron.deid.api import deidentify
 from leadapron.deid.encode import to_bytes
+from leadapron.deid.filenames import clean_path
 from leadapron.deid.profile import Profile
 from leadapron.deid.report import Report
 from leadapron.deid.vault import Vault
@@ -40,6 +41,7 @@ def deidentify_file(
     vault: Vault,
     *,
     max_bytes: int = MAX_FILE_BYTES,
+    base: Path | None = None,
     digests: bool = True,
     durable: bool = True,
 ) -> FileResult:
@@ -48,6 +50,8 @@ def deidentify_file(
     Nothing appears at `dst` unless it is complete. Raises BadInput (no DICOM, truncated),
     Quarantined (cannot be proven clean; the reason's slug is the error's), StorageFailure.
     Untouched pixels keep their transfer syntax; filled pictures become native, never lossy.
+    With `base`, the parts of `dst` below that folder were taken from the input's own path: those
+    that identify the patient are renamed (the result's `path` says how).
     `digests` puts SHA-256 of the file before and after into the report.
     """
     data = _read(src, max_bytes)
@@ -58,6 +62,8 @@ def deidentify_file(
             "sha256_before": hashlib.sha256(data).hexdigest(),
             "sha256_after": hashlib.sha256(content).hexdigest(),
         }
+    if base is not None:
+        dst = clean_path(dst, base, result.report, vault)
     write_atomic(dst, content, durable=durable)
     return FileResult(src, dst, result.report)
 

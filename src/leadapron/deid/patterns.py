@@ -31,6 +31,8 @@ CONTACTS = (
     r"(?<![\d.])(?:\+?1[-.\s]?)?\(?\d{3}\)?[-.\s]\d{3}[-.\s]\d{4}(?:\s?(?:x|ext\.?)\s?\d+)?(?![\d.])",
     r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])",
     r"(?<![A-Za-z0-9])[EG][A-Z]?\d{7,8}(?!\d)",
+    r"(?<![A-Za-z0-9])(?-i:[A-Z]{1,2})\d{6}\s?[(（][0-9A][)）]",
+    r"(?<![A-Za-z0-9])(?-i:[HM])\d{8}(?:\d{2})?(?![\dA-Za-z])",
 )
 _ID_LABEL = (
     "mrn|ssn|patient\\s?id|pat(?:ient)?\\s?(?:no|nr|number)|accession(?:\\s?(?:no|number))?|passport"
@@ -38,10 +40,14 @@ _ID_LABEL = (
     "|患者编号|就诊卡号?|卡号|床号|手机号?码?|联系电话|电话"
 )
 LABELLED = (
-    rf"(?<![A-Za-z])(?:{_ID_LABEL})\s?[.#]?\s?[:：#]?\s*[A-Za-z]{{0,4}}[-\s]?\d[\dA-Za-z-]{{2,}}",
+    rf"(?<![A-Za-z])(?:{_ID_LABEL})(?:\s?(?:no|nr|number))?\s?[.#]?\s?[:：#=＝是为(（【\[]{{0,2}}\s*"
+    r"[A-Za-z]{0,4}[-\s]?\d[\dA-Za-z-]{2,}",
     rf"(?:姓名|患者|病人|申请医[师生]|报告医[师生]|操作员|技师|家属|母亲|父亲)\s?[:：]\s?[{_HAN}·]{{2,4}}",
     r"(?<![A-Za-z])(?:name|patient|pt|physician|operator|tech(?:nologist)?)\s?:\s?"
     r"(?-i:[A-Z][\w'-]+)(?:[\s,^]{1,2}(?-i:[A-Z])[\w'-]*){0,2}",
+    rf"[{_HAN}]{{2,3}}之(?:[大小长次幼]?[子女婴]|[男女]婴|婴儿|双胎)(?:[甲乙AB大小一二])?",
+    r"(?<![A-Za-z])(?:baby(?:\s?(?:boy|girl))?|bb|b/o|newborn|neonate|infant)\s(?:of\s)?"
+    r"(?-i:[A-Z][A-Za-z'-]{2,})",
     r"(?<![A-Za-z])(?:dr|mr|mrs|ms)\.?\s(?-i:[A-Z][a-z'-]+)(?:\s(?-i:[A-Z][a-z'-]+))?",
 )
 ADDRESSES = (
@@ -54,7 +60,9 @@ ADDRESSES = (
 
 GENERIC = re.compile("|".join((*LABELLED, *CONTACTS, *DATES, *ADDRESSES)), re.IGNORECASE)
 UIDS = re.compile(r"(?<![\d.])[012](?:\.(?:0|[1-9]\d*)){5,}(?![\d.]*\d)")
-LONG_NUMBERS = re.compile(r"(?<![\dA-Za-z])(\d{17}[\dXx]|\d{15})(?![\dA-Za-z])")
+LONG_NUMBERS = re.compile(
+    r"(?<!\d)(\d{6}[\s-]?\d{8}[\s-]?\d{3}[\dXx](?![\dA-Za-z])|(?<![A-Za-z])\d{15}(?![\dA-Za-z]))"
+)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -72,5 +80,6 @@ def is_id_card(number: str) -> bool:
 def id_cards(text: str, *, strict: bool) -> Iterator[tuple[int, int]]:
     """Yield the spans of identity-card numbers; with a mistyped check digit if not `strict`."""
     for match in LONG_NUMBERS.finditer(text):
-        if is_id_card(match.group(1)) or not strict:
+        number = re.sub(r"[\s-]", "", match.group(1))
+        if is_id_card(number) or not strict:
             yield match.span()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from leadapron.model import BadInput
+
+if TYPE_CHECKING:
+    from leadapron.deid.recipients import SharedKey
 
 OPTIONS = (
     "retain_safe_private",
@@ -53,8 +57,8 @@ class Profile:
             administrator has proven it for the device: the flag is often wrong.
         allow_marks: laterality and projection marks that stay visible besides the built-in list.
         remove: keywords of further attributes to remove, whatever the options retain.
-        recipients: PEM certificates (RSA) that may open the identity inside the object
-            (Encrypted Attributes Sequence); none leaves it out.
+        recipients: who may open the identity inside the object (Encrypted Attributes Sequence):
+            PEM certificates (RSA, EC or ML-KEM) and shared keys; none leaves it out.
         max_pixels: largest samples a frame set may decode to; more is quarantined unread.
         max_depth: deepest nesting of sequences that is followed; more is quarantined.
     """
@@ -73,7 +77,7 @@ class Profile:
     trust_clean_flag: bool = False
     allow_marks: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
-    recipients: tuple[bytes, ...] = ()
+    recipients: tuple[bytes | SharedKey, ...] = ()
     max_pixels: int = 1 << 29
     max_depth: int = 32
 

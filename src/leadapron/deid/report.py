@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from leadapron.deid.sweep import Sweep
+
 
 class Entry(NamedTuple):
     """One action: where, which row of the table asked, keyed hashes before and after."""
@@ -49,6 +51,8 @@ class Report:
         boxes: filled rectangles of burned-in text.
         maps: (kind, original, pseudonym). Identifying: written only by `patient_csv` and
             `uid_csv`, never part of `as_dict`.
+        sweep: finds this object's known values in what stands beside it, such as a file name.
+            Identifying: never part of `as_dict`.
         patches: the samples under the filled boxes, to be encrypted or dropped; never written.
     """
 
@@ -68,6 +72,7 @@ class Report:
     quarantine: list[Reason] = field(default_factory=list)
     maps: list[tuple[str, str, str]] = field(default_factory=list)
     patches: list[Any] = field(default_factory=list)
+    sweep: Sweep | None = field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values; no original value is in them."""

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.filebase import DicomBytesIO
@@ -22,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from leadapron.deid import cms, frames
 from leadapron.deid.frames import PIXEL_DATA
 from leadapron.deid.pixels import Patch
+from leadapron.deid.recipients import OpeningKey, Recipient
 from leadapron.deid.report import Box
 from leadapron.model import BadInput, IntegrityFailure, NotFound
 
@@ -41,7 +40,7 @@ _ENCODED_HERE = frozenset({ENCRYPTED_ATTRIBUTES, PIXEL_DATA})
 def add_encrypted_attributes(
     clean: Dataset,
     original: Dataset,
-    recipients: Sequence[x509.Certificate],
+    recipients: Sequence[Recipient],
     *,
     patches: Sequence[Patch] = (),
     oaep: bool = True,
@@ -49,7 +48,7 @@ def add_encrypted_attributes(
     """Put what `original` has and `clean` lost into `clean`, readable by the recipients only.
 
     Holds every top-level attribute that was removed or replaced, plus the samples under filled
-    boxes (at most 64 MiB). Raises BadInput if a recipient has no RSA key.
+    boxes (at most 64 MiB). Raises BadInput if a recipient has no key that CMS can encrypt to.
     """
     inner = Dataset()
     inner.ModifiedAttributesSequence = [_lost(clean, original)]
@@ -62,7 +61,7 @@ def add_encrypted_attributes(
     clean.EncryptedAttributesSequence = [item]
 
 
-def reidentify_object(ds: Dataset, private_key: RSAPrivateKey) -> Dataset:
+def reidentify_object(ds: Dataset, key: OpeningKey) -> Dataset:
     """Return a copy of `ds` with the attributes and samples that the recipient's key opens.
 
     Raises NotFound if nothing is encrypted inside, IntegrityFailure if the key does not fit.
@@ -72,7 +71,7 @@ def reidentify_object(ds: Dataset, private_key: RSAPrivateKey) -> Dataset:
             "the object carries no encrypted attributes",
             remedy="look the pseudonym up in the vault instead",
         )
-    inner = _open(ds, private_key)
+    inner = _open(ds, key)
     result = copy.deepcopy(ds)
     del result[ENCRYPTED_ATTRIBUTES]
     for keyword in _MARKS:
@@ -89,11 +88,11 @@ def reidentify_object(ds: Dataset, private_key: RSAPrivateKey) -> Dataset:
     return result
 
 
-def _open(ds: Dataset, private_key: RSAPrivateKey) -> Dataset:
+def _open(ds: Dataset, key: OpeningKey) -> Dataset:
     failure: IntegrityFailure | None = None
     for item in ds.EncryptedAttributesSequence:
         try:
-            content = cms.open_envelope(bytes(item.EncryptedContent), private_key)
+            content = cms.open_envelope(bytes(item.EncryptedContent), key)
         except IntegrityFailure as error:
             failure = error
             continue

@@ -6,11 +6,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
+from pydicom.valuerep import VR
 
 from leadapron.deid.profile import Profile
 from leadapron.deid.table import Action, attribute_type, resolve, row_for
 
 DATE_VRS = frozenset({"DA", "DT"})
+_VRS = frozenset(vr.value for vr in VR)
+_PLAIN_TEXT = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
+_DECIDING = _PLAIN_TEXT | DATE_VRS | {"AS", "DS", "IS", "PN", "SQ", "TM", "UI"}
 CLASS_UIDS = (
     "ClassUID",
     "ClassesInStudy",
@@ -27,11 +31,16 @@ _OVERLAY_DATA = 0x60003000
 
 
 class Rule(NamedTuple):
-    """What an attribute gets: the action, the code as printed in the row, its keyword."""
+    """What an attribute gets: the action, the code as printed in the row, its keyword.
+
+    `vr` is the VR to read it with: the dictionary's where the object claims one that would hide
+    a text, a date, a name, a UID or a sequence from the rules.
+    """
 
     action: Action
     code: str
     name: str
+    vr: str = "UN"
 
 
 class Rules(dict[tuple[int, int, str], Rule]):
@@ -44,7 +53,10 @@ class Rules(dict[tuple[int, int, str], Rule]):
 
     def __missing__(self, key: tuple[int, int, str]) -> Rule:
         """Work the rule out once."""
-        self[key] = rule = rule_for(self._profile, self._sop_class, *key)
+        parent, tag, claimed = key
+        vr = true_vr(tag, claimed)
+        found = rule_for(self._profile, self._sop_class, parent, tag, vr)
+        self[key] = rule = found._replace(vr=vr)
         return rule
 
 
@@ -60,8 +72,8 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     Outside the table: unknown public attributes and group lengths go; dates, names and UIDs
     are treated like their kin in the table.
     """
-    if tag & 0xFFFF == 0:
-        return Rule(Action.REMOVE, "group length", "Group Length")
+    if dropped := _dropped(parent, tag):
+        return Rule(Action.REMOVE, dropped, "")
     row = row_for(tag)
     if row is None and 0x6000 <= tag >> 16 <= 0x60FF:
         row = row_for(_OVERLAY_DATA)  # an overlay's geometry goes where its bitmap goes
@@ -78,6 +90,13 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
     return Rule(_kin(profile, keyword, vr), "K", keyword)
 
 
+def _dropped(parent: int, tag: int) -> str:
+    """Return why an attribute goes whatever the profile says; empty if its row decides."""
+    if tag & 0xFFFF == 0:
+        return "group length"
+    return "nested overlay or curve" if parent and 0x5000 <= tag >> 16 <= 0x60FF else ""
+
+
 def _kin(profile: Profile, keyword: str, vr: str) -> Action:
     if vr in DATE_VRS and not profile.retain_longitudinal_full_dates:
         return Action.CLEAN if profile.shift_dates else Action.DUMMY
@@ -86,6 +105,24 @@ def _kin(profile: Profile, keyword: str, vr: str) -> Action:
     if vr == "UI" and not profile.retain_uids and not keyword.endswith(CLASS_UIDS):
         return Action.UID
     return Action.KEEP
+
+
+def true_vr(tag: int, claimed: str) -> str:
+    """Return the VR that decides about an attribute.
+
+    A name in an OB, a sequence in a UN or a date in an LO must not escape the rules of its kind;
+    between VRs of one kind (LO for SH, US for OW) the object's own word counts.
+    """
+    known = "UN" if tag >> 16 & 1 else public_vr(tag)
+    if known in ("UN", claimed):
+        return claimed or known
+    if claimed == "UN" or claimed not in _VRS:
+        return known
+    if " or " in known:
+        return claimed
+    if claimed in _PLAIN_TEXT and known in _PLAIN_TEXT:
+        return claimed
+    return known if known in _DECIDING or claimed == "SQ" else claimed
 
 
 @lru_cache(maxsize=8192)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +13,44 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 
 from leadapron.deid import patterns
+from leadapron.deid.folding import fold
 from leadapron.deid.known import KnownValues
+from leadapron.model import Quarantined
 
 FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
 TEXT = FREE_TEXT | {"AE", "CS", "UR"}
+BINARY = frozenset(
+    {"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"}
+)
+NUMBERS = {
+    "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
+    "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
+    "IS": re.compile(rb"[\d+\-\\ \0]*"),
+    "TM": re.compile(rb"[\d:.\-\\ \0]*"),
+}
+"""What the values of number-like text VRs may be made of (PS3.5 6.2)."""
+NEEDED = frozenset({0x0040A160, 0x00700006, 0x00080100, 0x00080104})
+"""Texts and codes whose macro requires a value wherever it stands (Type 1 or 1C)."""
+ENUMERATED = {
+    0x0040A040: frozenset({
+        "TEXT", "NUM", "CODE", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME", "COMPOSITE",
+        "IMAGE", "WAVEFORM", "SCOORD", "SCOORD3D", "TCOORD", "CONTAINER", "TABLE",
+    }),
+    0x0040A010: frozenset({
+        "CONTAINS", "HAS PROPERTIES", "HAS CONCEPT MOD", "HAS OBS CONTEXT", "HAS ACQ CONTEXT",
+        "INFERRED FROM", "SELECTED FROM",
+    }),
+    0x0040A050: frozenset({"SEPARATE", "CONTINUOUS"}),
+    0x00700023: frozenset({
+        "POINT", "POLYLINE", "MULTIPOINT", "CIRCLE", "ELLIPSE", "INTERPOLATED", "POLYGON",
+        "ELLIPSOID",
+    }),
+}  # fmt: skip
+"""Values that make a report's or presentation's structure (PS3.3 C.17.3.2.1, C.10.5): a person
+called Text must not empty them."""
 SEPARATOR = "\x00"
+ROUNDS = 3
+SHORTEST, BETWEEN = 4, b"\n\0\0\n"
 
 
 class Held(NamedTuple):
@@ -33,6 +66,16 @@ class Held(NamedTuple):
     element: DataElement | RawDataElement
 
 
+class Blob(NamedTuple):
+    """A binary value that stays, or a document: looked through once everything is known."""
+
+    holder: dict[BaseTag, DataElement | RawDataElement]
+    tag: BaseTag
+    path: str
+    parent: int
+    code: str = ""
+
+
 @dataclass
 class Sweep:
     """Known values of one object plus the general patterns, applied to every held text."""
@@ -41,14 +84,37 @@ class Sweep:
     map_uid: Callable[[str], str]
     required: Callable[[int, int], bool]
     held: list[Held] = field(default_factory=list)
+    blobs: list[Blob] = field(default_factory=list)
 
     def run(self) -> list[tuple[str, str]]:
-        """Clean every held text in place; return (path, kind of finding)."""
+        """Clean every held text in place; return (path, kind of finding).
+
+        A binary value that spells a known value is removed; Quarantined if the object needs it.
+        """
         findings: list[tuple[str, str]] = []
         for held in self._suspects():
             if held.holder.get(held.tag) is held.element:
                 findings.extend((held.path, kind) for kind in self._clean(held))
+        if self.in_bytes(BETWEEN.join(self._bytes(b) for b in self.blobs)):
+            findings.extend((b.path, "binary") for b in self.blobs if self._clean_blob(b))
         return findings
+
+    def _bytes(self, blob: Blob) -> bytes:
+        element = blob.holder.get(blob.tag)
+        value = element.value if element is not None else None
+        return value if isinstance(value, bytes) else b""
+
+    def _clean_blob(self, blob: Blob) -> bool:
+        if not self.in_bytes(self._bytes(blob)):
+            return False
+        if self.required(blob.tag, blob.parent):
+            raise Quarantined(
+                f"the binary value at {blob.path} spells a known value of the patient",
+                remedy="inspect the object",
+                code="binary-text",
+            )
+        del blob.holder[blob.tag]
+        return True
 
     def _suspects(self) -> list[Held]:
         """Return the texts worth cleaning: one pass over all of them joined finds the hits."""
@@ -64,9 +130,11 @@ class Sweep:
         return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
 
     def _clean(self, held: Held) -> list[str]:
+        if held.text in ENUMERATED.get(int(held.tag), ()):
+            return []
         text, kinds = self.text(held.text, free=held.free)
         if kinds:
-            if not text and self.required(held.tag, held.parent):
+            if not text and (int(held.tag) in NEEDED or self.required(held.tag, held.parent)):
                 text = "REMOVED"
             held.holder[held.tag] = DataElement(held.tag, held.vr, text)
         return kinds
@@ -74,32 +142,50 @@ class Sweep:
     def text(self, text: str, *, free: bool) -> tuple[str, list[str]]:
         """Return the text without anything identifying, and the kinds found."""
         kinds: list[str] = []
-        text = self._strip(text, free, kinds)
-        wide = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        if wide != text:
-            cleaned = self._strip(wide, free, kinds)
-            text = cleaned if cleaned != wide else text
+        for _ in range(ROUNDS):
+            spans = self.spans(text, free=free)
+            if not spans:
+                break
+            for start, end, kind in reversed(spans):
+                instead = self.map_uid(text[start:end]) if kind == "uid" else ""
+                text = text[:start] + instead + text[end:]
+                kinds.append(kind)
         return (_tidy(text) if kinds else text), list(dict.fromkeys(kinds))
 
-    def _strip(self, text: str, free: bool, kinds: list[str]) -> str:
-        for start, end in reversed(list(patterns.id_cards(text, strict=not free))):
-            text = text[:start] + text[end:]
-            kinds.append("id-card")
+    def spans(self, text: str, *, free: bool = True) -> list[tuple[int, int, str]]:
+        """Return where identifying text stands: (start, end, kind), in order.
+
+        `free`: the text was written by people, so that the general patterns apply. Overlapping
+        hits are one; width and accents are folded first, positions are those of `text`.
+        """
+        folded, origin = fold(text)
+        hits = [(*span, "id-card") for span in patterns.id_cards(folded, strict=not free)]
         if free:
-            text, count = patterns.GENERIC.subn("", text)
-            if count:
-                kinds.append("pattern")
+            hits += [(*m.span(), "pattern") for m in patterns.GENERIC.finditer(folded)]
         known = self.known.pattern_cached()
         if known is not None:
-            text, count = known.subn("", text)
-            if count:
-                kinds.append("known-value")
-        if patterns.UIDS.search(text):
-            mapped = patterns.UIDS.sub(lambda m: self.map_uid(m.group()), text)
-            if mapped != text:
-                kinds.append("uid")
-            text = mapped
-        return text
+            hits += [(*m.span(), "known-value") for m in known.finditer(folded)]
+        uids = patterns.UIDS.finditer(folded)
+        hits += [(*m.span(), "uid") for m in uids if self.map_uid(m.group()) != m.group()]
+        merged: list[tuple[int, int, str]] = []
+        for start, end, kind in sorted(hits):
+            if merged and start < merged[-1][1]:
+                first, last, earlier = merged[-1]
+                merged[-1] = (first, max(last, end), earlier)
+            elif end > start:
+                merged.append((start, end, kind))
+        return [(origin[a], max(origin[b - 1] + 1, origin[a]), kind) for a, b, kind in merged]
+
+    def in_bytes(self, value: bytes) -> bool:
+        """Return whether a binary value spells a known value in any usual encoding."""
+        known = self.known.pattern_cached()
+        if known is None or len(value) < SHORTEST:
+            return False
+        for encoding in ("utf-8", "gb18030", "utf-16-le", "utf-16-be"):
+            text = value.decode(encoding, "replace")
+            if self.known.may_occur(text) and known.search(text):
+                return True
+        return False
 
 
 def _tidy(text: str) -> str:

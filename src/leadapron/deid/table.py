@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
@@ -68,10 +68,37 @@ def _raw(edition: str = EDITION) -> dict[str, Any]:
     return raw
 
 
+@lru_cache(maxsize=1)
+def _editions() -> dict[str, Any]:
+    text = (files("leadapron.deid.data") / "ps3_15_e1_1_editions.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)["editions"]
+    return found
+
+
+def editions() -> tuple[str, ...]:
+    """Return the editions that `rows` knows, the one in force last."""
+    return (*_editions(), EDITION)
+
+
 @lru_cache(maxsize=4)
 def rows(edition: str = EDITION) -> dict[str, Row]:
-    """Return every row by its tag as printed (``00100010``, ``60xx3000``, ``PRIVATE``)."""
-    raw = _raw(edition)
+    """Return every row by its tag as printed (``00100010``, ``60xx3000``, ``PRIVATE``).
+
+    An earlier edition is the present one with its documented differences in the Basic Profile
+    column: rows that it had not yet, actions that were others. KeyError if it is unknown.
+    """
+    if edition == EDITION:
+        return _printed()
+    change = _editions()[edition]
+    return {
+        tag: replace(row, basic=change["basic"].get(tag, row.basic))
+        for tag, row in _printed().items()
+        if tag not in change["absent"]
+    }
+
+
+def _printed() -> dict[str, Row]:
+    raw = _raw(EDITION)
     names = raw["options"]
     return {
         tag: Row(tag, name, basic, {names[int(i)]: a for i, a in options.items()})

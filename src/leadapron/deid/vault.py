@@ -12,12 +12,14 @@ import hmac
 import secrets
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from leadapron.model import BadInput, NotFound
+from leadapron.model import BadInput, Conflict, IntegrityFailure, NotFound
 
 PATIENT, ACCESSION, UID, IDENTIFIER = "patient", "accession", "uid", "identifier"
+FILM = "film"
+"""Kind of the links that tell under which patient key an instance was sent."""
 KEY_BYTES = 32
 MAX_SHIFT_DAYS = 3650
 
@@ -92,10 +94,18 @@ class Vault(Protocol):
         ...
 
     def relink(self, kind: str, original: str, onto: str) -> str:
-        """Give `original` the pseudonym of `onto` from now on (HL7 A40 merge, A08 correction).
+        """Give `original` the pseudonym of `onto` from now on (HL7 A40 merge, A47 change).
 
+        Chains are followed (a onto b, b onto c: all share c's); repeating it changes nothing.
         Returns the pseudonym that both now share.
+
+        Raises:
+            Conflict: it would close a circle, or `original` was relinked onto another one.
         """
+        ...
+
+    def unlink(self, kind: str, original: str) -> str:
+        """Take a relink back; return the pseudonym `original` has now. NotFound: there is none."""
         ...
 
 
@@ -109,19 +119,85 @@ class KeyedVault:
 
     def pseudonym(self, kind: str, original: str) -> str:
         """Return the pseudonym of a value of one kind."""
-        source = self._relinked(kind, original) or original
-        return self._made.uid(source) if kind == UID else self._made.text(kind, source)
+        return self.own_pseudonym(kind, self.root(kind, original))
+
+    def own_pseudonym(self, kind: str, original: str) -> str:
+        """Return the pseudonym that the key alone makes, whatever was relinked."""
+        return self._made.uid(original) if kind == UID else self._made.text(kind, original)
 
     def shift_days(self, patient: str) -> int:
         """Return the patient's date shift; merged patients share one."""
-        return self._made.shift_days(self._relinked(PATIENT, patient) or patient)
+        return self._made.shift_days(self.root(PATIENT, patient))
+
+    def own_shift_days(self, patient: str) -> int:
+        """Return the date shift that the key alone makes, whatever was relinked."""
+        return self._made.shift_days(patient)
 
     def fingerprint(self, value: bytes) -> str:
         """Return 16 hexadecimal digits of the value's keyed hash."""
         return hashlib.blake2b(value, digest_size=8, key=self._fingerprint_key).hexdigest()
 
+    def rehearse(self, relinks: Iterable[tuple[str, str]]) -> None:
+        """Raise what `relink` would, were these patients (original, onto) relinked in order."""
+        planned: dict[str, str] = {}
+        trial = _Rehearsal(self, planned)
+        for original, onto in relinks:
+            if trial._is_new(PATIENT, original, onto):
+                planned[original] = onto
+
+    def root(self, kind: str, original: str) -> str:
+        """Return the value whose pseudonym `original` has: itself, or the end of its relinks."""
+        return self._path(kind, original)[-1]
+
+    def _path(self, kind: str, original: str) -> list[str]:
+        path = [original]
+        while (onto := self._relinked(kind, path[-1])) is not None:
+            if onto in path:
+                raise IntegrityFailure(
+                    f"the vault's relinks of a {kind} have no end",
+                    remedy="restore the vault from its backup",
+                )
+            path.append(onto)
+        return path
+
+    def _is_new(self, kind: str, original: str, onto: str) -> bool:
+        """Tell whether a relink changes something; raise Conflict if it cannot be made."""
+        if original in self._path(kind, onto):
+            raise Conflict(
+                f"this {kind} would be relinked onto itself, directly or in a circle",
+                remedy="check which of the two numbers stays in use",
+                code="merge-self" if original == onto else "merge-cycle",
+            )
+        path = self._path(kind, original)
+        if len(path) == 1:
+            return True
+        if path[-1] != self.root(kind, onto):
+            raise Conflict(
+                f"this {kind} was relinked onto another one before",
+                remedy="undo that relink first, if it was wrong",
+                code="already-merged",
+            )
+        return False
+
+    def _rooted(self, link: Link) -> Link:
+        """Return the link so that its pseudonym is its original's own: a merged one's survivor."""
+        if link.kind != PATIENT or self.own_pseudonym(PATIENT, link.original) == link.pseudonym:
+            return link
+        return replace(link, original=self.root(PATIENT, link.original))
+
     def _relinked(self, kind: str, original: str) -> str | None:
         raise NotImplementedError
+
+
+class _Rehearsal(KeyedVault):
+    """A vault with relinks that are only planned."""
+
+    def __init__(self, real: KeyedVault, planned: dict[str, str]) -> None:
+        self._made = real._made
+        self._real, self._planned = real, planned
+
+    def _relinked(self, kind: str, original: str) -> str | None:
+        return self._planned.get(original) or self._real._relinked(kind, original)
 
 
 class MemoryVault(KeyedVault):
@@ -140,26 +216,46 @@ class MemoryVault(KeyedVault):
         return tuple(self._links.values())
 
     def remember(self, links: Iterable[Link]) -> None:
-        """Keep the links; the first one of a pseudonym stays."""
+        """Keep the links; the first one of a pseudonym stays, one without details gives way."""
         with self._lock:
-            for link in links:
-                self._links.setdefault((link.kind, link.pseudonym), link)
+            for link in map(self._rooted, links):
+                known = self._links.get((link.kind, link.pseudonym))
+                if known is None or (link.details and not known.details):
+                    self._links[link.kind, link.pseudonym] = link
 
     def original(self, kind: str, pseudonym: str) -> Link:
         """Return the link behind a pseudonym."""
         link = self._links.get((kind, pseudonym))
         if link is None:
-            raise NotFound(
-                f"the vault knows no {kind} with this pseudonym",
-                remedy="check the pseudonym and whether this is its hospital's vault",
-            )
+            raise no_link(kind)
         return link
 
     def relink(self, kind: str, original: str, onto: str) -> str:
         """Give `original` the pseudonym of `onto` from now on."""
         with self._lock:
-            self._onto[kind, original] = self._onto.get((kind, onto), onto)
+            if self._is_new(kind, original, onto):
+                self._onto[kind, original] = onto
+        return self.pseudonym(kind, original)
+
+    def unlink(self, kind: str, original: str) -> str:
+        """Take a relink back."""
+        with self._lock:
+            if self._onto.pop((kind, original), None) is None:
+                raise no_relink(kind)
         return self.pseudonym(kind, original)
 
     def _relinked(self, kind: str, original: str) -> str | None:
         return self._onto.get((kind, original))
+
+
+def no_link(kind: str) -> NotFound:
+    """Return the error that says so."""
+    return NotFound(
+        f"the vault knows no {kind} with this pseudonym",
+        remedy="check the pseudonym and whether this is its hospital's vault",
+    )
+
+
+def no_relink(kind: str) -> NotFound:
+    """Return the error that says so."""
+    return NotFound(f"this {kind} is not relinked", remedy="nothing has to be undone")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from leadapron.delivery.adt_intake import AdtIntake
 from leadapron.delivery.delivery import Delivery, Refused
+from leadapron.delivery.identities import Identities, Identity
 from leadapron.delivery.originals import Originals
+from leadapron.delivery.relink_queue import RelinkQueue
+from leadapron.delivery.relinking import Relinking
+from leadapron.delivery.repairs import Repairs
 from leadapron.delivery.searching import Searching
 from leadapron.delivery.view import Opened, View, ViewGrant, ViewRequest
 from leadapron.model import Unavailable
@@ -28,10 +33,16 @@ def open_view(request: ViewRequest) -> View:
 
 
 __all__ = [
+    "AdtIntake",
     "Delivery",
+    "Identities",
+    "Identity",
     "Opened",
     "Originals",
     "Refused",
+    "RelinkQueue",
+    "Relinking",
+    "Repairs",
     "Searching",
     "View",
     "ViewGrant",

@@ -32,11 +32,12 @@ from leadapron.model import (
 from leadapron.policy import PolicyStore, VolumeBreaker, decide, worst
 from leadapron.policy.reasons import reason
 from leadapron.store.database import Database
-from leadapron.watermark import key_digest
 
 log = structlog.get_logger(__name__)
 
 CACHED_VIEWS = 6
+CACHED_BYTES = 64 << 20
+"""Larger views are made anew each time."""
 
 
 class Delivery:
@@ -73,11 +74,11 @@ class Delivery:
         decision = self._decide(request, recipient, film)
         if not decision.allow:
             self._refuse(request, film, decision)
-        self._originals.require_film(film)
+        self._require_markable(request, film)
         view_id = self._view_id(recipient.id, film.sop_instance, decision)
         if self._policy.is_revoked("view", view_id):
             self._refuse(request, film, Decision(False, reasons=(reason("view-revoked"),)))
-        digest = key_digest(self._originals.mark_key, view_id, self._originals.image_digest(film))
+        digest = self._originals.commitment(film, view_id)
         receipt = self._record(request, film, decision, view_id, digest)
         self._remember(request, film, decision, view_id, digest, receipt)
         event = ViewEvent(
@@ -92,11 +93,11 @@ class Delivery:
         )
         return View(event, decision, self._opened(film, decision, view_id))
 
-    def check_view(self, request: ViewRequest) -> Decision:
-        """Return the decision on a view without opening it; refusals are ledgered and raised."""
+    def check_identity(self, request: ViewRequest) -> Decision:
+        """Return the decision on telling the patient's name; refusals are ledgered and raised."""
         recipient = self._recipient(request)
         film = self._archive.get(request.sop_instance)
-        decision = self._decide(request, recipient, film)
+        decision = self._decide(request, recipient, film, Action.REIDENTIFY)
         if not decision.allow:
             self._refuse(request, film, decision)
         return decision
@@ -145,14 +146,20 @@ class Delivery:
                 code="unknown-recipient",
             ) from None
 
-    def _decide(self, request: ViewRequest, recipient: Recipient, film: Film) -> Decision:
+    def _decide(
+        self,
+        request: ViewRequest,
+        recipient: Recipient,
+        film: Film,
+        action: Action = Action.VIEW,
+    ) -> Decision:
         available, in_domain = self._originals.regions(film)
         now = datetime.now(UTC)
         breaker = self._breaker_state(recipient.id, film.patient, now)
         return decide(
             AccessRequest(
                 recipient=recipient,
-                action=Action.VIEW,
+                action=action,
                 at=now,
                 patient=film.patient,
                 study=film.study_instance,
@@ -178,17 +185,32 @@ class Delivery:
         return worst(self._policy.breaker(recipient), after)
 
     def _refuse(self, request: ViewRequest, film: Film, decision: Decision) -> None:
+        codes = [r.code for r in decision.reasons]
+        self._record_refusal(request, film, codes, decision.policy_version)
+        raise Refused(decision.reasons)
+
+    def _record_refusal(
+        self, request: ViewRequest, film: Film, reasons: list[str], policy: str
+    ) -> None:
+        to = {"destination": request.destination} if request.destination else {}
         self._ledger.append(
             {
                 "kind": "view.refused",
                 "recipient": request.recipient,
                 "sop": film.sop_instance,
                 "channel": request.channel,
-                "policy": decision.policy_version,
-                "reasons": [r.code for r in decision.reasons],
+                "policy": policy,
+                "reasons": reasons,
+                **to,
             }
         )
-        raise Refused(decision.reasons)
+
+    def _require_markable(self, request: ViewRequest, film: Film) -> None:
+        try:
+            self._originals.require_film(film)
+        except Denied as error:
+            self._record_refusal(request, film, [error.slug], "")
+            raise
 
     def _view_id(self, recipient: str, sop_instance: str, decision: Decision) -> str:
         grant = "|".join(
@@ -206,6 +228,7 @@ class Delivery:
     def _record(
         self, request: ViewRequest, film: Film, decision: Decision, view_id: str, digest: str
     ) -> Receipt:
+        to = {"destination": request.destination} if request.destination else {}
         return self._ledger.append(
             {
                 "kind": "view",
@@ -221,6 +244,7 @@ class Delivery:
                 "channel": request.channel,
                 "policy": decision.policy_version,
                 "reasons": [r.code for r in decision.reasons],
+                **to,
             }
         )
 
@@ -251,14 +275,18 @@ class Delivery:
                 session.add(row)
 
     def _opened(self, film: Film, decision: Decision, view_id: str) -> Opened:
+        # A copy made before a merge or a correction names the patient of that time.
+        labelled = f"{view_id} {film.patient} {film.shift_days}"
         with self._lock:
-            known = self._cache.get(view_id)
+            known = self._cache.get(labelled)
             if known is not None:
-                self._cache.move_to_end(view_id)
+                self._cache.move_to_end(labelled)
                 return known
         opened = self._originals.open(film, decision, view_id)
+        if len(opened.dataset.PixelData) > CACHED_BYTES:
+            return opened
         with self._lock:
-            self._cache[view_id] = opened
+            self._cache[labelled] = opened
             while len(self._cache) > CACHED_VIEWS:
                 self._cache.popitem(last=False)
         return opened

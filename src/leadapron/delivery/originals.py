@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,23 +14,46 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from leadapron.archive import Archive, Film
-from leadapron.delivery.finding import Finder, look
-from leadapron.delivery.rendering import copy_for_reader, hide, normalise
+from leadapron.delivery.colour import Values, require_markable, values_of
+from leadapron.delivery.finding import Finder, Found, look, whole
+from leadapron.delivery.rendering import copy_for_reader, relabel
 from leadapron.delivery.view import Frame, Opened, ViewGrant
 from leadapron.edge import read_part10
-from leadapron.model import ANATOMY, Decision, Denied, Region
+from leadapron.model import ANATOMY, Decision, Region
 from leadapron.seal import Manifest, SealKeys, inspect
 from leadapron.seal.unsealing import OpenedFrame, open_frame, unseal
 from leadapron.store.encrypted_folder import EncryptedFolder
-from leadapron.watermark import embed
+from leadapron.watermark import embed, key_digest
 
 CACHED_FILMS = 8
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class _Sealed:
     dataset: Dataset
     manifest: Manifest
+
+    @property
+    def frames(self) -> range:
+        return range(1, self.manifest.format.frames + 1)
+
+    def binding(self, frame: int) -> str:
+        """Return the name of a frame's content that its mark is bound to."""
+        digest = self.manifest.pixel_digest
+        return digest if len(self.frames) == 1 else f"{digest}#{frame}"
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One frame of a view, marked and as its reader would see it without the mark."""
+
+    frame: int
+    marked: Frame
+    shown: Values
+    granted: Mask
+    masks: Mapping[Region, Mask]
 
 
 class Originals:
@@ -57,73 +81,94 @@ class Originals:
         return known
 
     def require_film(self, film: Film) -> None:
-        """Raise Denied for what can't be marked: several frames, or colour."""
-        pixels = self._load(film).manifest.format
-        if pixels.frames != 1 or pixels.samples != 1:
-            raise Denied(
-                "this object has several frames or colours; only single grey films are delivered",
-                remedy="ask the PACS administrator to release the original",
-                code="not-a-film",
-            )
+        """Raise Denied for what can't be marked."""
+        require_markable(self._load(film).manifest.format)
 
-    def image_digest(self, film: Film) -> str:
-        """Return the digest of the original pixels, as the seal's manifest holds it."""
-        return self._load(film).manifest.pixel_digest
+    def binding(self, film: Film, frame: int = 1) -> str:
+        """Return the name of a frame's content: the `image_digest` of its marks."""
+        return self._load(film).binding(frame)
+
+    def model_version(self, film: Film) -> str:
+        """Return the network that drew the film's regions."""
+        return self._load(film).manifest.model_version
+
+    def commitment(self, film: Film, view_id: str) -> str:
+        """Return the hex digest that commits to the marks of a view.
+
+        One frame: `key_digest` of its mark. Several: SHA-256 over their digests in order.
+        """
+        sealed = self._load(film)
+        digests = [key_digest(self.mark_key, view_id, sealed.binding(n)) for n in sealed.frames]
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256(b"".join(bytes.fromhex(d) for d in digests)).hexdigest()
 
     def open(self, film: Film, decision: Decision, view_id: str) -> Opened:
-        """Make the marked copy of one view: a frame where only the granted regions show."""
+        """Make the marked copy of one view: frames where only the granted regions show."""
         sealed = self._load(film)
-        obligations = decision.obligations
-        needed = decision.regions | obligations.outlines
-        every = None if obligations.background == "mosaic" else needed
-        whole = open_frame(sealed.dataset, self._keys, every)
-        granted = _granted(whole, decision.regions)
         plain = unseal(sealed.dataset, self._keys, frozenset())
-        clear = normalise(whole.pixels, plain)
-        shown = hide(clear, granted, obligations.background)
-        marked = embed(
-            shown,
-            self.mark_key,
-            view_id,
-            int(plain.BitsStored),
-            psnr_db=obligations.psnr_db,
-            granted=granted,
+        made = [self._made(sealed, plain, decision, view_id, n) for n in sealed.frames]
+        sop, background = film.sop_instance, decision.obligations.background
+        seen = [(look(sop, decision.regions, background, m.frame), m.shown.luma) for m in made]
+        self._background.submit(self._remember, film, seen)
+        first = made[0]
+        frames = tuple(m.marked for m in made)
+        dataset = copy_for_reader(
+            plain, frames, first.shown.bits, first.granted, first.shown.pixels
         )
-        name = look(film.sop_instance, decision.regions, obligations.background)
-        self._background.submit(self._finder.remember, name, shown)
-        self._background.submit(self._remember_film, film)
-        masks = {r: m for r, m in whole.region_masks.items() if r in needed}
-        return Opened(copy_for_reader(plain, marked, granted, shown), marked, granted, masks)
+        relabel(dataset, film)
+        return Opened(dataset, frames, first.granted, first.masks)
 
-    def frame(self, film: Film) -> tuple[Frame, int]:
-        """Return (the unmarked normalised frame, BitsStored): for the tracer only."""
+    def frame(self, film: Film, frame: int = 1) -> Frame:
+        """Return the unmarked luma (rows, columns) of a frame: for the tracer only."""
         sealed = self._load(film)
         plain = unseal(sealed.dataset, self._keys, frozenset())
-        whole = open_frame(sealed.dataset, self._keys, None)
-        return normalise(whole.pixels, plain), int(plain.BitsStored)
+        return values_of(open_frame(sealed.dataset, self._keys, None, frame), plain).luma
 
-    def find(
-        self, picture: npt.NDArray[np.uint8], grants: Iterable[ViewGrant]
-    ) -> list[tuple[str, int]]:
-        """Return (SOP Instance UID, agreeing feature pairs) that `picture` may show, best first.
+    def find(self, picture: npt.NDArray[np.uint8], grants: Iterable[ViewGrant]) -> list[Found]:
+        """Return the films and frames that `picture` may show, best first.
 
         What a crash left without a fingerprint gets one now.
         """
-        for grant in grants:
+        for grant in self._finder.missing(grants):
             film = self._archive.get(grant.sop_instance)
-            name = look(film.sop_instance, grant.regions, grant.background)
-            self._remember_film(film)
-            if name not in self._finder:
-                sealed = self._load(film)
-                whole = open_frame(sealed.dataset, self._keys, None)
-                granted = _granted(whole, grant.regions)
-                clear, _ = self.frame(film)
-                self._finder.remember(name, hide(clear, granted, grant.background))
+            sealed = self._load(film)
+            plain = unseal(sealed.dataset, self._keys, frozenset())
+            seen = []
+            for n in sealed.frames:
+                opened = open_frame(sealed.dataset, self._keys, None, n)
+                granted = _granted(opened, grant.regions)
+                shown = values_of(opened, plain).showing(granted, grant.background)
+                name = look(film.sop_instance, grant.regions, grant.background, n)
+                seen.append((name, shown.luma))
+            self._remember(film, seen)
         return self._finder.find(picture)
 
     def close(self) -> None:
         """Finish what runs in the background."""
         self._background.shutdown(wait=True)
+
+    def _made(
+        self, sealed: _Sealed, plain: Dataset, decision: Decision, view_id: str, frame: int
+    ) -> _Made:
+        obligations = decision.obligations
+        needed = decision.regions | obligations.outlines
+        every = None if obligations.background == "mosaic" else needed
+        opened = open_frame(sealed.dataset, self._keys, every, frame)
+        granted = _granted(opened, decision.regions)
+        clear = values_of(opened, plain)
+        shown = clear.showing(granted, obligations.background)
+        marked = embed(
+            shown.luma,
+            self.mark_key,
+            view_id,
+            shown.bits,
+            psnr_db=obligations.psnr_db,
+            granted=granted,
+            image_digest=sealed.binding(frame),
+        )
+        masks = {r: m for r, m in opened.region_masks.items() if r in needed}
+        return _Made(frame, shown.with_luma(marked), shown, granted, masks)
 
     def _load(self, film: Film) -> _Sealed:
         with self._lock:
@@ -139,12 +184,20 @@ class Originals:
                 self._sealed.popitem(last=False)
         return sealed
 
-    def _remember_film(self, film: Film) -> None:
-        if film.sop_instance not in self._finder:
-            self._finder.remember(film.sop_instance, self.frame(film)[0])
+    def _remember(self, film: Film, seen: list[tuple[str, Frame]]) -> None:
+        """Keep the fingerprints of a film, and of what a reader saw of it.
+
+        The film comes first and the first frame last: if the last name is there, all are.
+        """
+        for n in reversed(self._load(film).frames):
+            name = whole(film.sop_instance, n)
+            if name not in self._finder:
+                self._finder.remember(name, self.frame(film, n))
+        for name, picture in reversed(seen):
+            self._finder.remember(name, picture)
 
 
-def _granted(opened: OpenedFrame, regions: frozenset[Region]) -> npt.NDArray[np.bool_]:
+def _granted(opened: OpenedFrame, regions: frozenset[Region]) -> Mask:
     granted = np.zeros(opened.granted.shape, dtype=np.bool_)
     for region in regions:
         mask = opened.region_masks.get(region)

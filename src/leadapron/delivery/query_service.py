@@ -1,41 +1,22 @@
-"""C-FIND and C-GET for readers' workstations (PS3.4 C, Study Root)."""
+"""C-FIND for readers' workstations (PS3.4 C, Study Root)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import structlog
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
 )
 
 from leadapron.archive import QUERY_KEYS, Film
-from leadapron.delivery.delivery import Delivery
 from leadapron.delivery.searching import Searching
-from leadapron.delivery.view import ViewRequest
-from leadapron.model import BadInput, LeadApronError, NotFound
+from leadapron.model import BadInput, LeadApronError, NotFound, Recipient
 from leadapron.policy import PolicyStore
 
-log = structlog.get_logger(__name__)
-
-DELIVERED_CLASSES = [
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
-]
 NOT_AUTHORIZED, IDENTIFIER_MISMATCH, PENDING, CANCEL = 0x0124, 0xA900, 0xFF00, 0xFE00
 LEVELS = ("STUDY", "SERIES", "IMAGE")
 _UNIQUE = {"STUDY": "study_instance", "SERIES": "series_instance", "IMAGE": "sop_instance"}
@@ -48,29 +29,24 @@ class QueryService:
     port over mutually authenticated TLS or on loopback.
     """
 
-    def __init__(self, searching: Searching, delivery: Delivery, policy: PolicyStore) -> None:
+    def __init__(self, searching: Searching, policy: PolicyStore) -> None:
         self._searching = searching
-        self._delivery = delivery
         self._policy = policy
 
     def add_contexts(self, ae: AE) -> None:
-        """Support Study Root FIND and GET, and storage as SCU for what GET sends back."""
+        """Support Study Root FIND."""
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
         ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind, syntaxes)
-        ae.add_supported_context(StudyRootQueryRetrieveInformationModelGet, syntaxes)
-        for context in ae.supported_contexts:
-            if context.abstract_syntax in DELIVERED_CLASSES:
-                context.scu_role, context.scp_role = True, True
 
     def handlers(self) -> list[tuple[Any, Callable[..., Any]]]:
         """Return the pynetdicom event handlers."""
-        return [(evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get)]
+        return [(evt.EVT_C_FIND, self._find)]
 
     def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         try:
-            films = self._films(event, event.identifier)
+            films = self.films(event, event.identifier, "c-find")
         except LeadApronError as error:
-            yield _status(error), None
+            yield status_of(error), None
             return
         level = str(event.identifier.get("QueryRetrieveLevel", "STUDY"))
         seen: set[str] = set()
@@ -83,32 +59,13 @@ class QueryService:
                 seen.add(key)
                 yield PENDING, _answer(event.identifier, film, level)
 
-    def _get(self, event: Any) -> Iterator[Any]:
-        try:
-            recipient = self._recipient(event)
-            films = self._films(event, event.identifier)
-        except LeadApronError as error:
-            yield 0
-            yield _status(error), None
-            return
-        yield len(films)
-        for film in films:
-            try:
-                view = self._delivery.open_view(
-                    ViewRequest(recipient, film.sop_instance, channel="c-get")
-                )
-            except LeadApronError as error:
-                log.warning("get.refused", sop=film.sop_instance, code=error.slug)
-                yield _status(error), None
-                return
-            yield PENDING, view.dataset
+    def recipient(self, event: Any) -> Recipient:
+        """Return who calls; NotFound for a title that nobody registered."""
+        return self._policy.recipient_by_ae(str(event.assoc.requestor.ae_title))
 
-    def _recipient(self, event: Any) -> str:
-        calling = str(event.assoc.requestor.ae_title)
-        return self._policy.recipient_by_ae(calling).id
-
-    def _films(self, event: Any, identifier: Dataset) -> list[Film]:
-        recipient = self._recipient(event)
+    def films(self, event: Any, identifier: Dataset, channel: str) -> list[Film]:
+        """Return the caller's films that `identifier` asks for; the search is in the log."""
+        recipient = self.recipient(event).id
         level = str(identifier.get("QueryRetrieveLevel", ""))
         if level not in LEVELS:
             raise BadInput(
@@ -120,10 +77,11 @@ class QueryService:
             if value not in {None, ""}:
                 text = ",".join(value) if isinstance(value, (list, tuple)) else str(value)
                 match[keyword] = text
-        return self._searching.search(recipient, match, channel="c-find")
+        return self._searching.search(recipient, match, channel=channel)
 
 
-def _status(error: LeadApronError) -> int:
+def status_of(error: LeadApronError) -> int:
+    """Return the status of a query or retrieve that failed (PS3.4 C.4, PS3.7 Annex C)."""
     if isinstance(error, BadInput):
         return IDENTIFIER_MISMATCH
     return NOT_AUTHORIZED if isinstance(error, NotFound) else error.dimse

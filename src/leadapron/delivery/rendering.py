@@ -1,12 +1,20 @@
-"""From unsealed pixels to the picture that a reader gets: normalised, then masked."""
+"""From unsealed values to the picture that a reader gets: masked, and the object around it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as ItemSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from leadapron.archive import Film
+from leadapron.deid import dates, identity
+from leadapron.deid.identity import DATE_VRS
+from leadapron.deid.reversible import ENCRYPTED_ATTRIBUTES
 from leadapron.delivery.view import Frame
 
 MOSAIC_BLOCKS = 24
@@ -16,33 +24,42 @@ _STALE = (
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
     "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
     "VOILUTSequence",
     "VOILUTFunction",
     "PresentationLUTShape",
     "PresentationLUTSequence",
     "IconImageSequence",
+    "ModalityLUTSequence",
+    "PixelPaddingRangeLimit",
+    "RedPaletteColorLookupTableDescriptor",
+    "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor",
+    "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData",
+    "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData",
+    "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+    "PaletteColorLookupTableUID",
+)
+_GREY_ONLY = (
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
 )
 
 
-def normalise(frame: npt.NDArray[np.generic], dataset: Dataset) -> Frame:
-    """Return the frame as unsigned MONOCHROME2 of BitsStored bits, shape unchanged.
-
-    Signed values are moved up by half the range; MONOCHROME1 is inverted (PS3.3 C.7.6.3.1.2).
-    """
-    bits = int(dataset.BitsStored)
-    top = (1 << bits) - 1
-    values = frame.astype(np.int64)
-    if int(dataset.get("PixelRepresentation", 0)) == 1:
-        values += 1 << (bits - 1)
-    values = np.clip(values, 0, top)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values = top - values
-    return values.astype(np.uint8 if bits <= 8 else np.uint16)
-
-
 def hide(frame: Frame, granted: npt.NDArray[np.bool_], background: str) -> Frame:
-    """Return a copy that shows `granted` only; the rest flat black or a coarse mosaic."""
+    """Return a copy that shows `granted` only; the rest flat black or a coarse mosaic.
+
+    `frame` is (rows, columns) or RGB (rows, columns, 3), `granted` (rows, columns).
+    """
+    if frame.ndim == 3:
+        planes = [hide(frame[..., i], granted, background) for i in range(frame.shape[2])]
+        return np.stack(planes, axis=-1)
     hidden = _mosaic(frame, granted) if background == "mosaic" else np.zeros_like(frame)
     return np.where(granted, frame, hidden).astype(frame.dtype)
 
@@ -95,36 +112,68 @@ def _stored_window(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def copy_for_reader(
-    dataset: Dataset, frame: Frame, granted: npt.NDArray[np.bool_], clear: Frame
+    dataset: Dataset,
+    frames: Sequence[Frame],
+    bits: int,
+    granted: npt.NDArray[np.bool_],
+    clear: Frame,
 ) -> Dataset:
-    """Return the reader's dataset around the marked `frame`; Explicit VR Little Endian.
+    """Return the reader's dataset around the marked `frames`; Explicit VR Little Endian.
 
-    `clear` is the unmarked normalised frame, used for the window alone.
+    `bits` become Bits Stored; `clear` is the first frame without its mark, used for the window
+    alone.
     """
     copy = Dataset()
     copy.update({e.tag: e for e in dataset if not e.tag.is_private})
-    center, width = window(dataset, clear, granted)
-    for keyword in (*_STALE, "ModalityLUTSequence"):
+    grey = frames[0].ndim == 2
+    shown = window(dataset, clear, granted) if grey else None
+    for keyword in _STALE:
         if keyword in copy:
             delattr(copy, keyword)
-    bits = int(dataset.BitsStored)
-    copy.PhotometricInterpretation = "MONOCHROME2"
     copy.PixelRepresentation = 0
-    copy.BitsAllocated = 8 if bits <= 8 else 16
+    copy.BitsAllocated = 8 * frames[0].itemsize
     copy.BitsStored = bits
     copy.HighBit = bits - 1
-    copy.RescaleIntercept, copy.RescaleSlope, copy.RescaleType = 0, 1, "US"
-    copy.WindowCenter, copy.WindowWidth = round(center, 1), round(width, 1)
-    if "PixelIntensityRelationshipSign" in copy:
-        copy.PixelIntensityRelationshipSign = -1
+    if shown is not None:
+        _describe_grey(copy, *shown)
+    else:
+        _describe_colour(copy)
     _drop_bad_spacing(copy)
-    copy.PixelData = frame.tobytes() + b"\0" * (frame.nbytes % 2)
-    copy["PixelData"].VR = "OB" if bits <= 8 else "OW"
+    data = b"".join(frame.tobytes() for frame in frames)
+    copy.PixelData = data + b"\0" * (len(data) % 2)
+    copy["PixelData"].VR = "OB" if frames[0].itemsize == 1 else "OW"
     copy.file_meta = FileMetaDataset()
     copy.file_meta.MediaStorageSOPClassUID = copy.SOPClassUID
     copy.file_meta.MediaStorageSOPInstanceUID = copy.SOPInstanceUID
     copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return copy
+
+
+def _describe_grey(copy: Dataset, center: float, width: float) -> None:
+    copy.PhotometricInterpretation = "MONOCHROME2"
+    copy.RescaleIntercept, copy.RescaleSlope, copy.RescaleType = 0, 1, "US"
+    copy.WindowCenter, copy.WindowWidth = round(center, 1), round(width, 1)
+    for group in _functional_groups(copy):
+        for item in group.get("PixelValueTransformationSequence", ()):
+            item.RescaleIntercept, item.RescaleSlope, item.RescaleType = 0, 1, "US"
+        for item in group.get("FrameVOILUTSequence", ()):
+            item.WindowCenter, item.WindowWidth = copy.WindowCenter, copy.WindowWidth
+    if "PixelIntensityRelationshipSign" in copy:
+        copy.PixelIntensityRelationshipSign = -1
+
+
+def _functional_groups(copy: Dataset) -> Iterator[Dataset]:
+    """Yield the items that describe single frames of an enhanced object (PS3.3 C.7.6.16)."""
+    yield from copy.get("SharedFunctionalGroupsSequence", ())
+    yield from copy.get("PerFrameFunctionalGroupsSequence", ())
+
+
+def _describe_colour(copy: Dataset) -> None:
+    copy.PhotometricInterpretation = "RGB"
+    copy.SamplesPerPixel, copy.PlanarConfiguration = 3, 0
+    for keyword in _GREY_ONLY:
+        if keyword in copy:
+            delattr(copy, keyword)
 
 
 def _drop_bad_spacing(copy: Dataset) -> None:
@@ -133,3 +182,40 @@ def _drop_bad_spacing(copy: Dataset) -> None:
         spacing = copy.get(keyword)
         if spacing is not None and (len(spacing) != 2 or any(float(v) <= 0 for v in spacing)):
             delattr(copy, keyword)
+
+
+def relabel(copy: Dataset, film: Film) -> None:
+    """Say in a reader's copy whose film it is now, at every depth, and move its dates along.
+
+    The stored object keeps the pseudonym and the date shift that it came with; elements that
+    `copy` shares with it are replaced, not changed. The identity encrypted inside the object
+    (0400,0500) is left out where it may be another patient's.
+    """
+    if str(copy.get("PatientID", "")) != film.patient:
+        copy.pop(ENCRYPTED_ATTRIBUTES, None)
+    _relabel(copy, film)
+
+
+def _relabel(copy: Dataset, film: Film) -> None:
+    for element in list(copy):
+        if element.tag in _PATIENT:
+            copy[element.tag] = DataElement(element.tag, element.VR, film.patient)
+        elif element.VR == "SQ":
+            copy[element.tag] = DataElement(
+                element.tag, "SQ", ItemSequence([_relabelled(item, film) for item in element.value])
+            )
+        elif element.VR in DATE_VRS and film.shift_days and element.value:
+            values = element.value if element.VM > 1 else [element.value]
+            moved = [dates.shift(str(v), film.shift_days) or str(v) for v in values]
+            value = moved if element.VM > 1 else moved[0]
+            copy[element.tag] = DataElement(element.tag, element.VR, value)
+
+
+def _relabelled(item: Dataset, film: Film) -> Dataset:
+    fresh = Dataset()
+    fresh.update({element.tag: element for element in item})
+    _relabel(fresh, film)
+    return fresh
+
+
+_PATIENT = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})

@@ -16,7 +16,10 @@ Frame = npt.NDArray[np.unsignedinteger]
 
 @dataclass(frozen=True)
 class ViewRequest:
-    """Who wants to see which film, by which way. `regions` empty: all that the need grants."""
+    """Who wants to see which film, by which way. `regions` empty: all that the need grants.
+
+    `destination` is the AE title that a C-MOVE sends the copy to.
+    """
 
     recipient: str
     sop_instance: str
@@ -25,6 +28,7 @@ class ViewRequest:
     purpose: str = ""
     break_glass: bool = False
     break_glass_reason: str = ""
+    destination: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,21 @@ class Opened:
     """The pixels of one view, the same each time it is opened.
 
     Attributes:
-        dataset: de-identified Part 10 dataset, MONOCHROME2, Explicit VR Little Endian.
-        frame: uint8/uint16 (rows, columns) as delivered, marked.
-        granted: bool (rows, columns), what the view shows.
-        region_masks: bool (rows, columns) of each granted region.
+        dataset: de-identified Part 10 dataset, MONOCHROME2 or RGB, Explicit VR Little Endian.
+        frames: uint8/uint16, each (rows, columns) or RGB (rows, columns, 3), as delivered, marked.
+        granted: bool (rows, columns), what the first frame shows.
+        region_masks: bool (rows, columns) of each granted region of the first frame.
     """
 
     dataset: Dataset
-    frame: Frame
+    frames: tuple[Frame, ...]
     granted: npt.NDArray[np.bool_]
     region_masks: Mapping[Region, npt.NDArray[np.bool_]]
+
+    @property
+    def frame(self) -> Frame:
+        """The first frame; chest films have no other."""
+        return self.frames[0]
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class View:
 
     @property
     def frame(self) -> Frame:
-        """The marked frame, uint8/uint16 (rows, columns)."""
+        """The marked first frame, uint8/uint16 (rows, columns) or RGB (rows, columns, 3)."""
         return self.opened.frame
 
     @property

@@ -131,14 +131,19 @@ class Tracing:
     def _best_film(self, picture: npt.NDArray[np.uint8]) -> tuple[Film | None, int, Ranking | None]:
         results = []
         found = self._originals.find(picture, self._delivery.grants())[:MAX_FILMS]
-        for sop_instance, inliers in found:
-            film = self._archive.get(sop_instance)
-            frame, _ = self._originals.frame(film)
-            ids = [g.view_id for g in self._delivery.views_of(sop_instance)]
-            ranking = trace(frame, picture, self._originals.mark_key, ids, films_tried=len(found))
+        for match in found:
+            film = self._archive.get(match.sop_instance)
+            ranking = trace(
+                self._originals.frame(film, match.frame),
+                picture,
+                self._originals.mark_key,
+                [g.view_id for g in self._delivery.views_of(film.sop_instance)],
+                image_digest=self._originals.binding(film, match.frame),
+                films_tried=len(found),
+            )
             if ranking.verdict == "accuse":
-                return film, inliers, ranking
-            results.append((film, inliers, ranking))
+                return film, match.inliers, ranking
+            results.append((film, match.inliers, ranking))
         return results[0] if results else (None, 0, None)
 
     def _grants(

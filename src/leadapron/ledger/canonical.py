@@ -25,20 +25,20 @@ _encoder = json.JSONEncoder(
 )
 
 
-def dump(entry: Mapping[str, JSON]) -> bytes:
+def dump(entry: Mapping[str, JSON], most: int = LARGEST_ENTRY) -> bytes:
     """Return the canonical bytes; BadInput for a value JSON cannot carry exactly."""
-    return encode(_plain(entry, 0))
+    return encode(_plain(entry, 0), most)
 
 
-def encode(plain: Mapping[str, JSON]) -> bytes:
-    """Return the canonical bytes of what `checked` returned; BadInput if they are too many."""
+def encode(plain: Mapping[str, JSON], most: int = LARGEST_ENTRY) -> bytes:
+    """Return the canonical bytes of what `checked` returned; BadInput beyond `most` bytes."""
     try:
         data = _encoder.encode(plain).encode("utf-8")
     except UnicodeEncodeError:
         raise _refused("a text with a lone surrogate", "decode the text correctly first") from None
-    if len(data) > LARGEST_ENTRY:
+    if len(data) > most:
         raise _refused(
-            f"{len(data)} bytes, the most is {LARGEST_ENTRY}",
+            f"{len(data)} bytes, the most is {most}",
             "log a digest and keep the content elsewhere",
         )
     return data

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
 from leadapron.model import BadInput, NotFound, Order, Recipient, Role
+from leadapron.policy.aliases import family, resolve
 from leadapron.policy.breaker import CLOSED, STATES, worst
 from leadapron.policy.needs import NeedModel, default_model
 from leadapron.policy.tables import (
@@ -134,9 +135,9 @@ class PolicyStore:
 
         Expired and closed ones too: the engine says which carry, and why others do not.
         """
-        wanted = []
+        wanted: list[ColumnElement[bool]] = []
         if patient:
-            wanted.append(OrderRow.patient == patient)
+            wanted.append(OrderRow.patient.in_(self._family(patient)))
         if study:
             wanted.append(OrderRow.study == study)
         return self._named(recipient_id, or_(*wanted)) if wanted else []
@@ -244,6 +245,10 @@ class PolicyStore:
         with self._database.session(read_only=True) as session:
             return _orders(session, session.scalars(query))
 
+    def _family(self, patient: str) -> frozenset[str]:
+        with self._database.session(read_only=True) as session:
+            return family(session, patient)
+
     def _now_ms(self) -> int:
         return _milliseconds(self._clock())
 
@@ -310,7 +315,7 @@ def _orders(session: Session, found: Iterable[OrderRow]) -> list[Order]:
     return [
         Order(
             id=row.id,
-            patient=row.patient,
+            patient=resolve(session, row.patient).patient,
             accession=row.accession,
             need=row.need,
             recipients=frozenset(named[row.id]),

@@ -80,3 +80,48 @@ class BreakerRow(Base):
     state: Mapped[str]
     reason: Mapped[str]
     at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class ApprovalRow(Base):
+    """One request for a second person's consent; `content` holds pseudonyms, never identities.
+
+    `claim` is set while one caller takes the row from a state to the next.
+    """
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_state", "state", "requested_ms"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    action: Mapped[str]
+    purpose: Mapped[str]
+    reason: Mapped[str]
+    content: Mapped[str]
+    digest: Mapped[str]
+    requester: Mapped[str]
+    requested_ms: Mapped[int] = mapped_column(BigInteger)
+    requested_index: Mapped[int] = mapped_column(BigInteger)
+    expires_ms: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str]
+    claim: Mapped[str]
+    decided_by: Mapped[str]
+    decided_ms: Mapped[int | None] = mapped_column(BigInteger)
+    decided_index: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str]
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
+    uses: Mapped[int] = mapped_column(BigInteger)
+
+
+class AliasRow(Base):
+    """A pseudonym that stands for the patient of another one since a merge.
+
+    `days` is what dates under `old` are moved by to stand among those under `onto`.
+    """
+
+    __tablename__ = "patient_aliases"
+    __table_args__ = (Index("ix_patient_aliases_onto", "onto"),)
+
+    old: Mapped[str] = mapped_column(primary_key=True)
+    onto: Mapped[str]
+    days: Mapped[int]
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    ledger_index: Mapped[int] = mapped_column(BigInteger)

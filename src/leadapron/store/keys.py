@@ -34,6 +34,10 @@ class KeyStore(Protocol):
         """Store `secret` under `name`, durably, in place of an older one."""
         ...
 
+    def delete(self, name: str) -> None:
+        """Remove a secret durably; what only it opens is lost. NotFound if there is none."""
+        ...
+
     def names(self) -> list[str]:
         """Return the names, sorted; names may be logged, secrets never."""
         ...
@@ -122,6 +126,17 @@ class FileKeyStore:
         path = self._file(name)
         with durable.storage_errors(f"cannot store the key '{name}'"):
             durable.replace_file(path, secret)
+
+    def delete(self, name: str) -> None:
+        """Remove a secret durably; what only it opens is lost. NotFound if there is none."""
+        with durable.storage_errors(f"cannot remove the key '{name}'"):
+            try:
+                self._file(name).unlink()
+            except FileNotFoundError:
+                raise NotFound(
+                    f"there is no key '{name}' in {self.path}", remedy="list the keys"
+                ) from None
+            durable.sync_folder(self.path)
 
     def names(self) -> list[str]:
         """Return the names of all secrets, sorted."""

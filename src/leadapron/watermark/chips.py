@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,7 +24,6 @@ _LABEL = b"leadapron/watermark/v1"
 _GRID = 768
 _LOWEST, _HIGHEST = 16.0, 384.0
 _SLOPE = 1.9
-_BATCH = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,34 +120,36 @@ def nudges(key: bytes, shape: tuple[int, int], share: float) -> npt.NDArray[np.i
     return ((noise < part).astype(np.int8) - (noise >= 256 - part).astype(np.int8)).reshape(shape)
 
 
+@lru_cache(maxsize=1)
+def _ones() -> Float:
+    """Return the eight bits of every byte, first bit first, float32 (256, 8)."""
+    every = np.arange(256, dtype=np.uint8)[:, None]
+    return np.unpackbits(every, axis=1).astype(np.float32)
+
+
 def correlate(
     key: bytes, view_ids: Sequence[str], measured: Float, image_digest: str = ""
 ) -> npt.NDArray[np.float64]:
     """Return Σ chip·measured for every view.
 
     Args:
-        measured: float32 (n, m): m measurements of the same n chips.
+        measured: float32 (n, m): m measurements of the same n chips. Where they are whole
+            numbers whose magnitudes add up to less than 2**24, the sums are exact, whatever
+            order a processor adds them in.
 
     Returns:
         float64 (views, m).
     """
-    total = measured.sum(axis=0, dtype=np.float64)
-    sums = list(_positive_sums(key, view_ids, measured, image_digest))
-    if not sums:
-        return np.zeros((0, measured.shape[1]))
-    return 2 * np.concatenate(sums) - total
-
-
-def _positive_sums(
-    key: bytes, view_ids: Sequence[str], measured: Float, image_digest: str
-) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield, batch by batch, the sums over the chips that are +1."""
-    size = len(measured)
-    columns = np.ascontiguousarray(measured)
-    for start in range(0, len(view_ids), _BATCH):
-        batch = view_ids[start : start + _BATCH]
-        packed = np.stack(
-            [_bits(chip_key(key, view, image_digest), (size + 7) // 8) for view in batch]
-        )
-        ones = np.unpackbits(packed, axis=1, count=size).astype(np.float32)
-        yield (ones @ columns).astype(np.float64)
+    size, count = measured.shape
+    packed_size = (size + 7) // 8
+    columns = np.zeros((count, 8 * packed_size), np.float32)
+    columns[:, :size] = measured.T
+    sums = np.zeros((len(view_ids), count))
+    # Few measurements are memory-bound: one view at a time stays in the cache.
+    batch = max(1, count // 4)
+    for start in range(0, len(view_ids), batch):
+        some = view_ids[start : start + batch]
+        packed = np.stack([_bits(chip_key(key, view, image_digest), packed_size) for view in some])
+        ones = np.take(_ones(), packed, axis=0).reshape(len(some), -1)
+        sums[start : start + len(some)] = (columns @ ones.T).T
+    return np.asarray(2 * sums - measured.sum(axis=0, dtype=np.float64))

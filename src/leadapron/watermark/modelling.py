@@ -19,6 +19,10 @@ Float = npt.NDArray[np.float32]
 _BINS = 512
 _PARTS = 8
 _SHOWN_SIDE = 640
+_LIGHT_SIDE = 128
+_LIGHT_WINDOW = 0.12
+_DARK = 8.0
+_EVEN = 0.03
 _SHARP_BLURS = (0.0, 0.7, 1.4, 2.8)
 _REDUCED_BLURS = (0.3, 0.5, 0.8, 1.6)
 
@@ -143,12 +147,16 @@ class Prediction:
         expected: predicted grey values, float32 (rows, columns) of the copy.
         slope: grey values per tone bin of the film at each pixel, float32.
         weight: 0 to 1; 0 outside the film.
+        uneven: the copy is lit unevenly, as photographs are.
+        followed: how much of what should show the film does, 0 to 1.
         blurs: (sigma in copy pixels, share) of the Gaussians that mimic the copy's sampling.
     """
 
     expected: Float
     slope: Float
     weight: Float
+    followed: float
+    uneven: bool = False
     blurs: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
 
     def carried(self, field: Float, geometry: Geometry, film_shape: tuple[int, int]) -> Float:
@@ -187,21 +195,57 @@ def predict(
     weight = inside(maps, film.tone.shape, 1.0 + step).astype(np.float32)
     base_blur = 0.45 * step if step > 1.2 else 0.0
     flat = np.clip(sample(blurred(film.tone, base_blur), maps), 0, _BINS - 1)
+    followed = 1.0
     if not whole:
+        outline = float(weight.sum())
         weight = weight * shown(flat, copy, weight)
-    robust = weight
+        followed = float(weight.sum()) / max(outline, 1.0)
+    robust, level, light = weight, copy, None
     for _ in range(rounds):
-        curve = tone_curve(flat, copy, robust)
+        curve = tone_curve(flat, level, robust)
         expected = apply_curve(flat, curve)
-        robust = weight * _trust(copy - expected, weight)
-    slope = slope_of_curve(flat, curve)
+        robust = weight * _trust(level - expected, weight)
+        if not sharp:
+            light = lighting(expected, copy, robust)
+            level = copy if light is None else copy / light
+    if light is not None:
+        curve = tone_curve(flat, level, robust)
+    lit = np.float32(1) if light is None else light
+    slope = slope_of_curve(flat, curve) * lit
     if sharp:
-        return Prediction(expected, slope, weight, ((base_blur / step, 1.0),))
+        return Prediction(expected, slope, weight, followed, blurs=((base_blur / step, 1.0),))
     toned = apply_curve(film.tone, curve)
     sigmas = _SHARP_BLURS if step <= 1.2 else _REDUCED_BLURS
     layers = [sample(blurred(toned, sigma * step), maps) for sigma in sigmas]
-    expected, shares = _mixed(layers, copy, robust)
-    return Prediction(expected, slope, weight, tuple(zip(sigmas, shares, strict=True)))
+    expected, shares = _mixed(layers, level, robust)
+    expected = expected * lit
+    blurs = tuple(zip(sigmas, shares, strict=True))
+    return Prediction(expected, slope, weight, followed, light is not None, blurs)
+
+
+def lighting(expected: Float, copy: Float, weight: Float) -> Float | None:
+    """Return how unevenly a photographed film is lit, as a factor around 1; None if it is even.
+
+    A lens darkens the corners, lamps brighten a side: without this the tone curve would be
+    torn between the lit and the dark parts.
+    """
+    import cv2
+
+    factor = min(1.0, _LIGHT_SIDE / max(copy.shape))
+    size = (max(8, round(copy.shape[1] * factor)), max(8, round(copy.shape[0] * factor)))
+    small = [
+        np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32)
+        for part in (copy * weight, expected * weight, weight)
+    ]
+    reach = _LIGHT_WINDOW * float(np.sqrt(max(small[2].sum(), 1.0)))
+    seen, due, mass = (blurred(part, reach) for part in small)
+    light = (seen + _DARK * mass + 1e-3) / (due + _DARK * mass + 1e-3)
+    used = light[small[2] > 0.5]
+    if used.size < 16 or float(np.std(used)) < _EVEN:
+        return None
+    full = (copy.shape[1], copy.shape[0])
+    wide = cv2.resize(light, full, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(wide, 0.1, 10), np.float32)
 
 
 def shown(flat: Float, copy: Float, weight: Float) -> Float:

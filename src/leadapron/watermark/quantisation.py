@@ -10,6 +10,7 @@ slope of that likelihood. Cosines in mid-cell say nothing, those by a border a l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,14 @@ _LUMINANCE = np.array(
 _QUALITIES = tuple(range(4, 97))
 _SURE = 0.4
 _BLOCKS = 1500
+_SMALLEST_STEP = 3
+"""A step of 1 or 2 drowns in the rounding of the grey values and proves nothing."""
+_LARGEST_VALUE = 1023
+_UNKNOWN = 255.0
+_FITTING = 0.7
+_ENOUGH = 24
+_FEWEST_STEPS = 5
+_ALIKE = 0.95
 _SPREADS = 0.12 * 1.45 ** np.arange(16)
 _FARTHEST = 3.5
 
@@ -43,7 +52,7 @@ class Quantised:
     """How a picture was quantised.
 
     Attributes:
-        quality: libjpeg quality, 1 to 100.
+        quality: the libjpeg quality whose steps are nearest, 1 to 100.
         table: steps, float32 (8, 8).
         top, left: where the first whole block starts.
     """
@@ -68,18 +77,23 @@ def cosine_matrix() -> Float:
     return matrix.astype(np.float32)
 
 
+@lru_cache(maxsize=1)
+def _block_matrix() -> Float:
+    """Return the cosine transform of a flattened 8×8 block, float32 (64, 64), orthonormal."""
+    return np.kron(cosine_matrix(), cosine_matrix())
+
+
 def to_blocks(picture: Float) -> Float:
     """Return the block cosines of a picture of whole blocks, float32 (n, 8, 8)."""
     rows, columns = picture.shape[0] // 8, picture.shape[1] // 8
-    blocks = picture.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
-    cosine = cosine_matrix()
-    return np.asarray(cosine @ blocks @ cosine.T, np.float32)
+    blocks = picture.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 64)
+    return (blocks @ _block_matrix().T).reshape(-1, 8, 8)
 
 
 def from_blocks(blocks: Float, shape: tuple[int, int]) -> Float:
     """Return the picture of `shape` whose block cosines are `blocks`."""
-    cosine = cosine_matrix()
-    spatial = (cosine.T @ blocks @ cosine).reshape(shape[0] // 8, shape[1] // 8, 8, 8)
+    spatial = blocks.reshape(-1, 64) @ _block_matrix()
+    spatial = spatial.reshape(shape[0] // 8, shape[1] // 8, 8, 8)
     return np.ascontiguousarray(spatial.transpose(0, 2, 1, 3).reshape(shape), np.float32)
 
 
@@ -91,9 +105,64 @@ def detect(copy: Float) -> Quantised | None:
         if len(blocks) < 24:
             continue
         quality, score = _quality(blocks)
-        if score > _SURE and (best is None or score > best[0]):
-            best = (score, Quantised(quality, table(quality), top, left))
+        steps = table(quality) if score > _SURE else None
+        own, own_score = _own_steps(blocks, steps)
+        if own is not None and own_score > _SURE:
+            steps, score = own, own_score
+        if steps is not None and (best is None or score > best[0]):
+            best = (score, Quantised(quality, steps, top, left))
     return best[1] if best else None
+
+
+def _own_steps(blocks: Float, usual: Float | None) -> tuple[Float | None, float]:
+    """Return the steps of an encoder with tables of its own, and how well they fit, 0 to 1.
+
+    Each cosine's step is read from its own values. Steps of which the copy shows nothing are
+    taken so large that they say nothing either.
+
+    Args:
+        usual: the steps of Annex K that fit best, if any; None is returned if they fit as well.
+    """
+    values = np.abs(blocks.reshape(-1, 64) - 1024 * (np.arange(64) == 0))
+    size = np.minimum(np.rint(values), _LARGEST_VALUE).astype(np.int64)
+    counts = np.stack([np.bincount(one, minlength=_LARGEST_VALUE + 1) for one in size.T])
+    counts[:, :2] = 0
+    total = counts.sum(axis=1)
+    fit = counts.astype(np.float32) @ _periods() / np.maximum(total, 1)[:, None]
+    place = np.arange(64)
+    peak = np.array([_peak(one) for one in fit])
+    found = fit[place, peak]
+    step = peak + _SMALLEST_STEP
+    multiple = np.rint(values / step)
+    step = np.sum(values * multiple, axis=0) / np.maximum(np.sum(multiple**2, axis=0), 1)
+    known = (total >= _ENOUGH) & (found > _FITTING)
+    if np.count_nonzero(known) < _FEWEST_STEPS:
+        return None, 0.0
+    if usual is not None:
+        at = np.maximum(usual.ravel().astype(np.int64) - _SMALLEST_STEP, 0)
+        judged = known & (usual.ravel() >= _SMALLEST_STEP)
+        if np.sum((total * fit[place, at])[judged]) >= _ALIKE * np.sum((total * found)[judged]):
+            return None, 0.0
+    score = float(np.average(found[known], weights=total[known]))
+    steps = np.where(known, np.rint(step), _UNKNOWN).astype(np.float32)
+    return steps.reshape(8, 8), score
+
+
+def _peak(fit: Float) -> int:
+    """Return the largest step that fits: its divisors fit as well, its neighbours nearly."""
+    last = int(np.flatnonzero(fit >= fit.max() - 0.15)[-1])
+    start = int(last / 1.25)
+    return start + int(np.argmax(fit[start : last + 1]))
+
+
+@lru_cache(maxsize=1)
+def _periods() -> Float:
+    """Return how well a value fits a step: float32 (values, steps), 1 is a multiple of it."""
+    value = np.arange(_LARGEST_VALUE + 1)[:, None]
+    step = np.arange(_SMALLEST_STEP, 256)[None, :]
+    # What is nearer to no step than to one step would have been dropped.
+    fit = np.where(value < step / 2, -1.0, np.cos(2 * np.pi * value / step))
+    return fit.astype(np.float32)
 
 
 def _origins(copy: Float) -> list[tuple[int, int]]:
@@ -139,8 +208,7 @@ def _quality(blocks: Float) -> tuple[int, float]:
     scores = []
     for quality in _QUALITIES:
         step = table(quality)[:6, :6].ravel()[1:][column]
-        # A step of 1 or 2 drowns in the rounding of the grey values and proves nothing.
-        coarse = step >= 3
+        coarse = step >= _SMALLEST_STEP
         if coarse.sum() < 60:
             scores.append(0.0)
             continue
@@ -175,19 +243,11 @@ def score(copy: Float, expected: Float, signal: Float, quantised: Quantised) -> 
     Returns:
         float32, same shape: the score, and the score that `signal` would add.
     """
-    from scipy.special import ndtr
-
     kept, predicted = to_blocks(copy - 128), to_blocks(expected - 128)
     steps = quantised.table
     middle = np.rint(kept / steps) * steps - predicted
     spread = _spreads(middle, steps)
-    low, high = (middle - steps / 2) / spread, (middle + steps / 2) / spread
-    low, high = np.clip(low, -30, 30), np.clip(high, -30, 30)
-    mass = ndtr(high) - ndtr(low)
-    density = (np.exp(-0.5 * low * low) - np.exp(-0.5 * high * high)) / np.sqrt(2 * np.pi)
-    slope = density / (spread * np.maximum(mass, 1e-9))
-    nearest = np.maximum(np.maximum(low, -high), 0)
-    slope = np.where(nearest > _FARTHEST, 0, slope)
+    slope = _slope(middle, steps, spread)
     shape = (copy.shape[0], copy.shape[1])
     # A likelihood's information is the mean square of its slope.
     information = np.mean(slope * slope, axis=0)
@@ -195,6 +255,29 @@ def score(copy: Float, expected: Float, signal: Float, quantised: Quantised) -> 
     return from_blocks(slope.astype(np.float32), shape), from_blocks(
         response.astype(np.float32), shape
     )
+
+
+def _slope(middle: Float, steps: Float, spread: Float) -> Float:
+    """Return the slope of the log-likelihood of each cosine, float32 like `middle`.
+
+    Args:
+        middle: the kept cell's middle minus the prediction, (n, 8, 8).
+        steps, spread: (8, 8).
+    """
+    from scipy.special import ndtr
+
+    reach = np.abs(middle) - steps / 2
+    # In mid-cell the slope is nothing, and far outside the cell the prediction is wrong.
+    near = np.flatnonzero(np.abs(reach) < _FARTHEST * spread)
+    place = near % 64
+    deviation = spread.ravel()[place]
+    centre, half = middle.ravel()[near] / deviation, steps.ravel()[place] / (2 * deviation)
+    low, high = centre - half, centre + half
+    mass = ndtr(high) - ndtr(low)
+    density = (np.exp(-0.5 * low * low) - np.exp(-0.5 * high * high)) / np.float32(2.5066283)
+    slope = np.zeros(middle.shape, np.float32)
+    slope.ravel()[near] = density / (deviation * np.maximum(mass, 1e-9))
+    return slope
 
 
 def _spreads(middle: Float, steps: Float) -> Float:

@@ -17,22 +17,51 @@ from leadapron.watermark.modelling import Film, Prediction, blurred, predict
 
 Float = npt.NDArray[np.float32]
 
-_WINDOWS = (0.14, 0.08, 0.05)
+_WINDOWS = (0.14, 0.08, 0.05, 0.03)
 _LARGEST_STEP = 3.0
+_SNAP_MARGIN = 1.03
+_STILL, _STILL_WINDOW = 0.1, 0.05
+
+
+def settle(film: Film, copy: Float, geometry: Geometry, exact: bool) -> tuple[Geometry, Prediction]:
+    """Return the best geometry near `geometry`, and the prediction of `copy` under it.
+
+    Args:
+        exact: the copy's pixels are its original ones (it was not reduced for working).
+    """
+    window = _STILL_WINDOW * _extent(film, geometry)
+    plain = [(g, predict(film, copy, g)) for g in snapped(geometry, film.shape, exact)]
+    for candidate, prediction in plain:
+        moved = _step(copy, prediction, candidate, window).bend
+        if moved is not None and float(np.sqrt(np.mean(moved * moved))) < _STILL:
+            return candidate, prediction
+    best = refine(film, copy, geometry)
+    prediction = predict(film, copy, best)
+    error = misfit(copy, prediction)
+    for candidate, other in plain:
+        other_error = misfit(copy, other)
+        if other_error <= error * _SNAP_MARGIN:
+            best, prediction, error = candidate, other, min(error, other_error)
+    return best, prediction
+
+
+def _extent(film: Film, geometry: Geometry) -> float:
+    """Return how many pixels of the copy the whole film would span."""
+    return max(film.shape) / geometry.film_pixels_per_pixel()
 
 
 def refine(film: Film, copy: Float, geometry: Geometry) -> Geometry:
     """Return `geometry` with a smooth displacement that makes film and copy agree."""
     best, best_error = geometry, np.inf
     current = geometry
-    extent = max(film.shape) / geometry.film_pixels_per_pixel()
     for share in (*_WINDOWS, None):
         prediction = predict(film, copy, current, rounds=1)
         error = misfit(copy, prediction)
         if error < best_error:
             best, best_error = current, error
         if share is not None:
-            current = _step(copy, prediction, current, share * extent)
+            window = share * _extent(film, geometry)
+            current = _step(copy, prediction, current, window)
     return best
 
 

@@ -21,10 +21,12 @@ import numpy.typing as npt
 from leadapron.watermark.chips import Band, correlate
 from leadapron.watermark.geometry import Geometry
 from leadapron.watermark.modelling import Prediction, blurred
+from leadapron.watermark.notching import Notches
 
 Float = npt.NDArray[np.float32]
 
 _RINGS = 32
+_EXACT = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class Meter:
         field = self.band.field(_test_chips(self.band.size)) * self.mask
         return self.prediction.carried(field, self.geometry, self.band.shape)
 
-    def measure(self, score: Float, response: Float, gain: Float) -> Float:
+    def measure(self, score: Float, response: Float, gain: Float, striped: bool = False) -> Float:
         """Return the measurement of every chip, float32 (n,): the matched filter.
 
         Args:
@@ -104,7 +106,11 @@ class Meter:
             response: the score that the test mark would add; tells which cosines the copy
                 still carries.
             gain: local contrast of the copy.
+            striped: the copy may show moiré or a print raster; take it out.
         """
+        if striped:
+            notches = Notches.of(score)
+            score, response = notches.apply(score), notches.apply(response)
         weight = gain * self.prediction.slope * self.prediction.weight
         found = self._project(score * weight)
         would = self._project(response * weight) * _test_chips(self.band.size)
@@ -142,6 +148,17 @@ def z_scores(
     key: bytes, view_ids: Sequence[str], measured: Float, image_digest: str = ""
 ) -> npt.NDArray[np.float64]:
     """Return z of every view for each measurement, float64 (views, m); measured is (n, m)."""
-    norm = np.sqrt(np.sum(measured.astype(np.float64) ** 2, axis=0)) + 1e-30
-    scaled = (measured / norm).astype(np.float32)
-    return correlate(key, view_ids, scaled, image_digest)
+    whole = _whole_numbers(measured)
+    norm = np.sqrt(np.sum(whole.astype(np.float64) ** 2, axis=0))
+    return correlate(key, view_ids, whole, image_digest) / np.maximum(norm, 1e-30)
+
+
+def _whole_numbers(measured: Float) -> Float:
+    """Return each column scaled and rounded to whole numbers that float32 adds exactly.
+
+    A z is then the same to the last bit on every processor and for every number of threads.
+    """
+    total = np.sum(np.abs(measured), axis=0, dtype=np.float64)
+    # Rounding can add half to every magnitude.
+    scale = (_EXACT - measured.shape[0]) / np.maximum(total, 1e-30)
+    return np.rint(measured * scale).astype(np.float32)

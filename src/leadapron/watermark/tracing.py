@@ -20,7 +20,7 @@ from leadapron.watermark.modelling import Film, Prediction, inside, predict
 from leadapron.watermark.overlay import grey
 from leadapron.watermark.quantisation import Quantised, detect, score, unrounded
 from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
-from leadapron.watermark.refining import misfit, refine, snapped
+from leadapron.watermark.refining import misfit, settle
 from leadapron.watermark.registration import Features, Registration, align, features
 from leadapron.watermark.scoring import Meter, residual, z_scores
 
@@ -32,11 +32,11 @@ _DENSITY = 2048
 _COARSE = 400
 _FEW_INLIERS = 60
 _LARGE = 1_500_000
-_MOSTLY = 0.25
+_FINE = 60
+_MOSTLY, _NEARLY_ALL = 0.25, 0.97
 _LOCAL = (0.12, 0.03)
 _DECOYS = 200
 _DECOY_SD = (0.75, 1.3)
-_SNAP_MARGIN = 1.03
 METHOD = "leadapron-watermark-1"
 
 
@@ -113,10 +113,11 @@ class KnownFilm:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A copy laid on the film: its working picture and geometry."""
+    """A copy laid on the film: its working picture, its geometry, what the film predicts."""
 
     copy: Float
     geometry: Geometry
+    prediction: Prediction
     registration: Registration
 
     def at(self, top: int, left: int, shape: tuple[int, int]) -> Geometry:
@@ -192,7 +193,7 @@ def register(known: KnownFilm, copy: Float) -> Placed | None:
     cut = np.ascontiguousarray(copy[top:bottom, left:right])
     geometry = geometry.cropped(top, left, (cut.shape[0], cut.shape[1]))
     working, reduced = _reduced(cut, geometry, max(known.frame.shape))
-    final, prediction = _placed(known.film, working, reduced, working.shape == cut.shape)
+    final, prediction = settle(known.film, working, reduced, working.shape == cut.shape)
     shown = _coverage(final, known)
     contrast = float(np.std(working[prediction.weight > 0])) + 1e-6
     in_window = final.resized((cut.shape[0], cut.shape[1]))
@@ -205,7 +206,7 @@ def register(known: KnownFilm, copy: Float) -> Placed | None:
         coverage=shown,
         residual=misfit(working, prediction) / contrast,
     )
-    return Placed(working, final, registration)
+    return Placed(working, final, prediction, registration)
 
 
 def _window(geometry: Geometry, film: Sequence[int]) -> tuple[int, int, int, int] | None:
@@ -235,21 +236,6 @@ def _reduced(cut: Float, geometry: Geometry, longer: int) -> tuple[Float, Geomet
     return small, geometry.resized(shape)
 
 
-def _placed(
-    film: Film, working: Float, geometry: Geometry, exact: bool
-) -> tuple[Geometry, Prediction]:
-    """Return the best of the refined and the plain geometries, with its prediction."""
-    best = refine(film, working, geometry)
-    prediction = predict(film, working, best)
-    error = misfit(working, prediction)
-    for plain in snapped(best, film.shape, exact):
-        other = predict(film, working, plain)
-        other_error = misfit(working, other)
-        if other_error <= error * _SNAP_MARGIN:
-            best, prediction, error = plain, other, min(error, other_error)
-    return best, prediction
-
-
 def _coverage(geometry: Geometry, known: KnownFilm) -> float:
     """Return the share of the film that the copy shows."""
     x, y = geometry.copy_maps((64, 64), (known.frame.shape[0], known.frame.shape[1]))
@@ -258,24 +244,34 @@ def _coverage(geometry: Geometry, known: KnownFilm) -> float:
 
 def _measurements(known: KnownFilm, copy: Float, placed: Placed) -> tuple[Float, list[str]]:
     """Return a column of measurements (n, m), float32, and a name, for each hypothesis."""
-    prediction = predict(known.film, placed.copy, placed.geometry)
+    prediction = placed.prediction
     extent = max(known.frame.shape) / placed.geometry.film_pixels_per_pixel()
-    tries = [(prediction, share, f"local {share:g}") for share in _LOCAL]
-    if float(np.mean(prediction.weight > 0.5)) > _MOSTLY:
+    bent = placed.geometry.bend is not None
+    # Light and lenses change a photograph from place to place.
+    shares = _LOCAL[1:] if bent else _LOCAL
+    tries = [(prediction, share, f"local {share:g}") for share in shares]
+    if _MOSTLY < prediction.followed < _NEARLY_ALL:
         whole = predict(known.film, placed.copy, placed.geometry, whole=True)
-        tries.append((whole, _LOCAL[0], "whole"))
+        tries.append((whole, shares[0], "whole"))
     columns, names = [], []
     for predicted, share, name in tries:
         meter = Meter(known.band, known.mask, placed.geometry, predicted)
         found = residual(placed.copy, predicted, share * extent)
-        columns.append(meter.measure(found.score(), found.response(meter.signal()), found.gain))
+        response = found.response(meter.signal())
+        columns.append(meter.measure(found.score(), response, found.gain, striped=bent))
         names.append(name)
     quantised = detect(copy)
-    if quantised is not None:
+    if quantised is not None and not _drowned(quantised, placed):
         for sharp in _filtering(copy, placed):
             columns.append(_through_jpeg(known, copy, placed, quantised, sharp))
             names.append(f"jpeg {quantised.quality}" + (" unfiltered" if sharp else ""))
     return np.stack(columns, axis=1), names
+
+
+def _drowned(quantised: Quantised, placed: Placed) -> bool:
+    """Return whether a photograph's own noise drowns the quantisation."""
+    bent = placed.geometry.bend is not None
+    return bent and (placed.prediction.uneven or quantised.quality > _FINE)
 
 
 def _filtering(copy: Float, placed: Placed) -> tuple[bool, ...]:

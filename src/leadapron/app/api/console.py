@@ -30,7 +30,6 @@ from leadapron.app.api.schemas import (
 )
 from leadapron.app.api.security import Here, Reader
 from leadapron.app.auth import Principal
-from leadapron.app.identity import identify
 from leadapron.app.instance import Instance
 from leadapron.delivery import ViewRequest
 from leadapron.edge import Gateway
@@ -42,6 +41,7 @@ router = APIRouter(tags=["console"])
 WATCHERS = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY, Role.AUDITOR})
 OPERATORS = WATCHERS | {Role.PACS_ADMIN}
 HOUR_MS = 3_600_000
+_TOLD = frozenset({"name", "sex", "birth_date", "ledger_index"})
 PARTS_OF_A_VIEW = frozenset({"metadata", "console-pixels"})
 """Channels of requests that belong to a view which was opened, and counted, before."""
 
@@ -181,7 +181,8 @@ def open_film(sop_instance: str, here: Here, caller: Reader) -> OpenedView:
 @router.post("/films/{sop_instance}/identity")
 def identity(sop_instance: str, here: Here, caller: Reader) -> Identity:
     """The patient's name for a reader with an active order; beside, never in, the image."""
-    return identify(here, caller.user, sop_instance)
+    found = here.identities.beside(caller.user, sop_instance)
+    return Identity(patient=found.pseudonym, **{k: v for k, v in vars(found).items() if k in _TOLD})
 
 
 @router.get("/views")

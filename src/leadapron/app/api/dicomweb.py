@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydicom.dataset import Dataset
 
@@ -62,12 +59,21 @@ def search_instances(
     return _search(request, here, caller, match, "sop_instance")
 
 
+def one_film(here: Here, study: str, series: str, sop: str) -> Film:
+    """Return the film that a path names; NotFound when it is of another study or series."""
+    film = here.archive.get(sop)
+    if film.study_instance != study or (series and film.series_instance != series):
+        raise NotFound(f"no instance {sop} in that study and series", remedy="search for it")
+    return film
+
+
+NamedFilm = Annotated[Film, Depends(one_film)]
+
+
 @router.get(INSTANCE + "/metadata")
-def instance_metadata(
-    here: Here, caller: Reader, study: str, series: str, sop: str
-) -> JSONResponse:
+def instance_metadata(here: Here, caller: Reader, film: NamedFilm) -> JSONResponse:
     """WADO-RS: the view's attributes without its pixels."""
-    view = _open(here, caller, _one(here, study, series, sop), "metadata")
+    view = open_film(here, caller, film, "metadata")
     return JSONResponse([_metadata(view.dataset)], media_type=DICOM_JSON)
 
 
@@ -77,37 +83,34 @@ def metadata(
     request: Request, here: Here, caller: Reader, study: str, series: str = ""
 ) -> JSONResponse:
     """WADO-RS: attributes of all the reader's views of a study or series."""
-    films = _films(request, here, caller, study, series)
-    body = [_metadata(_open(here, caller, film, "metadata").dataset) for film in films]
+    films = films_of(request, here, caller, study, series)
+    body = [_metadata(open_film(here, caller, film, "metadata").dataset) for film in films]
     return JSONResponse(body, media_type=DICOM_JSON)
 
 
 @router.get(INSTANCE + "/frames/{frames}")
 def instance_frames(
-    here: Here, caller: Reader, study: str, series: str, sop: str, frames: str, accept: Accept = ""
+    here: Here, caller: Reader, film: NamedFilm, frames: str, accept: Accept = ""
 ) -> Response:
-    """WADO-RS: the marked frame; HTJ2K where the client takes any syntax, else native."""
-    if frames != "1":
-        raise NotFound(f"there is no frame {frames}", remedy="films have one frame: ask for 1")
-    view = _open(here, caller, _one(here, study, series, sop), "wado-rs")
-    if _wants_htj2k(accept):
-        data = encode_htj2k(view.frame)
-        return related([(f"image/jphc; transfer-syntax={HTJ2K_RPCL}", data)])
+    """WADO-RS: marked frames; grey as HTJ2K where the client takes any syntax, else native."""
+    numbers = frame_numbers(frames, film)
+    made = open_film(here, caller, film, "wado-rs").opened.frames
+    wanted = [made[n - 1] for n in numbers]
+    if _wants_htj2k(accept) and wanted[0].ndim == 2:
+        kind = f"image/jphc; transfer-syntax={HTJ2K_RPCL}"
+        return related([(kind, encode_htj2k(frame)) for frame in wanted])
     kind = f"application/octet-stream; transfer-syntax={EXPLICIT_LE}"
-    return related([(kind, view.dataset.PixelData)])
+    return related([(kind, frame.tobytes()) for frame in wanted])
 
 
-@router.get(INSTANCE + "/rendered")
-def rendered(
-    here: Here, caller: Reader, study: str, series: str, sop: str, accept: Accept = ""
-) -> Response:
-    """WADO-RS rendered: the marked view through its window, PNG or JPEG, 8 bit."""
-    view = _open(here, caller, _one(here, study, series, sop), "rendered")
-    picture = display_of(view.dataset)
-    wants_png = "image/png" in accept
-    suffix, options = (".png", []) if wants_png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
-    _, encoded = cv2.imencode(suffix, picture, options)
-    return Response(encoded.tobytes(), media_type="image/png" if wants_png else "image/jpeg")
+def frame_numbers(text: str, film: Film) -> list[int]:
+    """Return the frames of a path, ``1`` or ``1,3``; NotFound for what the film has not."""
+    wanted = text.split(",")
+    if not all(n.isdigit() and 1 <= int(n) <= film.frames for n in wanted):
+        raise NotFound(
+            f"there is no frame {text}", remedy=f"this film's frames count from 1 to {film.frames}"
+        )
+    return [int(n) for n in wanted]
 
 
 @router.get("/studies/{study}")
@@ -124,45 +127,25 @@ def retrieve(
             remedy='accept multipart/related; type="application/dicom"',
         )
     films = (
-        [_one(here, study, series, sop)] if sop else _films(request, here, caller, study, series)
+        [one_film(here, study, series, sop)]
+        if sop
+        else films_of(request, here, caller, study, series)
     )
-    copies = [write_part10(_open(here, caller, f, "wado-rs").dataset) for f in films]
+    copies = [write_part10(open_film(here, caller, f, "wado-rs").dataset) for f in films]
     return related([(f"application/dicom; transfer-syntax={EXPLICIT_LE}", c) for c in copies])
 
 
-def display_of(dataset: Dataset) -> npt.NDArray[np.uint8]:
-    """Return a grey dataset's picture, uint8 (rows, columns), through its linear window.
-
-    PS3.3 C.11.2.1.2.1; a dataset without a window is scaled by BitsStored.
-    """
-    full = float(1 << int(dataset.BitsStored))
-    center = float(dataset.get("WindowCenter", full / 2))
-    width = float(dataset.get("WindowWidth", full))
-    low = center - 0.5 - (width - 1) / 2
-    scaled = (dataset.pixel_array.astype(np.float32) - low) / max(width - 1, 1.0)
-    shown = np.clip(scaled, 0, 1)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        shown = 1 - shown
-    display: npt.NDArray[np.uint8] = (shown * 255 + 0.5).astype(np.uint8)
-    return display
-
-
-def _open(here: Instance, caller: Principal, film: Film, channel: str) -> View:
+def open_film(here: Instance, caller: Principal, film: Film, channel: str) -> View:
+    """Open a view of a film for the caller; a console session's pixels are counted apart."""
     if channel == "wado-rs" and caller.kind == "session":
         channel = "console-pixels"
     return here.delivery.open_view(ViewRequest(caller.user, film.sop_instance, channel=channel))
 
 
-def _one(here: Instance, study: str, series: str, sop: str) -> Film:
-    film = here.archive.get(sop)
-    if film.study_instance != study or (series and film.series_instance != series):
-        raise NotFound(f"no instance {sop} in that study and series", remedy="search for it")
-    return film
-
-
-def _films(
+def films_of(
     request: Request, here: Instance, caller: Principal, study: str, series: str
 ) -> list[Film]:
+    """Return the caller's films of a study or series, newest first; NotFound without any."""
     match = {"StudyInstanceUID": study} | ({"SeriesInstanceUID": series} if series else {})
     films = here.searching.search(caller.user, match, channel="wado-rs")
     if not films:

@@ -12,7 +12,17 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from leadapron import __version__
-from leadapron.app.api import console, dicomweb, ledger, session, stow, tracing
+from leadapron.app.api import (
+    approvals,
+    console,
+    dicomweb,
+    identities,
+    ledger,
+    rendered,
+    session,
+    stow,
+    tracing,
+)
 from leadapron.app.api.schemas import Problem, ReasonText
 from leadapron.app.api.security import add_headers
 from leadapron.app.instance import Instance
@@ -34,11 +44,12 @@ def create_app(instance: Instance | None = None, gateway: Gateway | None = None)
     app.add_exception_handler(LeadApronError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     problems: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem} for code in (401, 403, 404, 422, 503)
+        code: {"model": Problem} for code in (401, 403, 404, 409, 422, 503)
     }
-    for module in (session, console, ledger, tracing):
+    for module in (session, console, ledger, tracing, approvals, identities):
         app.include_router(module.router, prefix="/api", responses=problems)
-    app.include_router(dicomweb.router, prefix="/dicom-web", responses=problems)
+    for module in (dicomweb, rendered):
+        app.include_router(module.router, prefix="/dicom-web", responses=problems)
     app.include_router(stow.edge_router, prefix="/dicom-web", responses=problems)
     app.include_router(stow.archive_router, prefix="/archive", responses=problems)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +45,7 @@ def add_user(
 ) -> None:
     """Register a recipient; the password is asked for, or read from a piped line."""
     from leadapron.app.cli.online import opened
+    from leadapron.app.cli.person import typed_secret
     from leadapron.model import BadInput, Recipient, Role
 
     with reporting(as_json):
@@ -56,8 +55,7 @@ def add_user(
             raise BadInput(
                 f"no role is called '{role}'", remedy=f"there are: {', '.join(Role)}"
             ) from None
-        piped = not sys.stdin.isatty()
-        password = sys.stdin.readline().rstrip("\n") if piped else getpass.getpass("password: ")
+        password = typed_secret("password: ")
         if len(password) < 10:
             raise BadInput("the password is too short", remedy="use 10 characters or more")
         with opened(data, keys) as here:
@@ -168,12 +166,17 @@ def list_quarantine(data: Data = None, keys: Keys = None, as_json: AsJson = Fals
 
 @quarantine_app.command("release")
 def release(item: str, data: Data = None, keys: Keys = None, as_json: AsJson = False) -> None:
-    """Put an object back into the spool; the running gateway tries it again."""
+    """Put an object or message back in line; the running instance tries it again."""
     from leadapron.app.cli.online import opened
 
     with reporting(as_json), opened(data, keys) as here:
         held = here.quarantine.item(item)
         here.ledger.append({"kind": "quarantine.released", "item": item})
-        here.spool.write(item, here.quarantine.read(item), {"calling_ae": held.meta["calling_ae"]})
-        here.quarantine.delete(item)
-    emit({"ok": True, "item": item}, as_json, f"{item} is back in the spool")
+        if "kind" in held.meta:
+            here.relinks.release(item)
+            here.relinks.drain()
+        else:
+            calling = {"calling_ae": held.meta["calling_ae"]}
+            here.spool.write(item, here.quarantine.read(item), calling)
+            here.quarantine.delete(item)
+    emit({"ok": True, "item": item}, as_json, f"{item} is back in line")

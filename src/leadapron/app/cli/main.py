@@ -10,8 +10,10 @@ import typer
 
 from leadapron import __version__
 from leadapron.app.cli import admin
+from leadapron.app.cli.approval import approval_app
 from leadapron.app.cli.bundle import bundle_command
 from leadapron.app.cli.output import configure_logs, emit, progress, reporting
+from leadapron.app.cli.people import patient_app, reidentify_app, vault_app
 
 if TYPE_CHECKING:
     from leadapron.app.cli.files import Work
@@ -28,6 +30,10 @@ app.add_typer(admin.ledger_app, name="ledger")
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.order_app, name="order")
 app.add_typer(admin.quarantine_app, name="quarantine")
+app.add_typer(approval_app, name="approval")
+app.add_typer(reidentify_app, name="reidentify")
+app.add_typer(patient_app, name="patient")
+app.add_typer(vault_app, name="vault")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the instance.")]
@@ -109,8 +115,15 @@ def demo(
         )
 
 
-def _files(title: str, source: Path, target: Path, make: Callable[[], Work], as_json: bool) -> None:
-    """Work through files with a bar; exit 65 when one of them failed."""
+def _files(
+    title: str,
+    source: Path,
+    target: Path,
+    make: Callable[[], Work],
+    as_json: bool,
+    finish: Callable[[], None] | None = None,
+) -> None:
+    """Work through files with a bar, then `finish`; exit 65 when one of them failed."""
     from leadapron.app.cli.files import pairs, run_all, summary_lines
 
     with reporting(as_json):
@@ -118,6 +131,8 @@ def _files(title: str, source: Path, target: Path, make: Callable[[], Work], as_
         work = make()
         with progress(title, len(jobs)) as advance:
             result = run_all(jobs, work, advance)
+        if finish is not None:
+            finish()
     emit(result, as_json, "\n".join(summary_lines(result)))
     raise typer.Exit(0 if result["ok"] else 65)
 
@@ -144,12 +159,34 @@ def deidentify(
     target: Annotated[Path, typer.Argument(metavar="OUT")],
     keys: Keys = None,
     profile: Annotated[str, typer.Option(help="gateway or basic.")] = "gateway",
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write patid_mapping.csv and uid_mapping.csv (id_old,id_new) into DIR, "
+            "mode 0600. They name every patient: keep them with the keys.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """De-identify a file or a folder, burned-in text masked, nothing sealed."""
+    """De-identify a file or a folder, burned-in text masked, nothing sealed.
+
+    A file or folder name that identifies the patient is replaced; the JSON says what became of it.
+    """
+    from leadapron.app.cli.maps import Maps
     from leadapron.app.cli.work import deidentifying
 
-    _files("deidentify", source, target, lambda: deidentifying(keys, target, profile), as_json)
+    with reporting(as_json):
+        kept = Maps(maps, target) if maps else None
+    take, finish = (kept.add, kept.write) if kept else (None, None)
+    _files(
+        "deidentify",
+        source,
+        target,
+        lambda: deidentifying(keys, target, profile, take),
+        as_json,
+        finish,
+    )
 
 
 @app.command()

@@ -30,7 +30,7 @@ def open_view_to_file(
     """Open a view and write it as DICOM, PNG or JPEG, by the suffix of `target`."""
     import cv2
 
-    from leadapron.app.api.dicomweb import display_of
+    from leadapron.delivery.display import display_of
     from leadapron.edge import write_part10
 
     suffix = target.suffix.lower()

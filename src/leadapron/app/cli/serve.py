@@ -20,6 +20,7 @@ def serve(options: dict[str, Any], as_json: bool) -> None:
             "ok": True,
             "url": run.url,
             "dimse_port": run.dimse.port,
+            "hl7_port": run.hl7_port,
             "ae_title": run.instance.settings.ae_title,
             "data": str(run.instance.folder.data),
             "keys": str(run.instance.folder.keys),

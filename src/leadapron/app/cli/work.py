@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from pydicom.uid import HTJ2KLossless
 from leadapron.app.cli.files import Work, read_file, write_atomically
 from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import state_home
-from leadapron.deid import MemoryVault, Profile
+from leadapron.deid import MemoryVault, Profile, Report
+from leadapron.deid.filenames import clean_path
 from leadapron.deid.files import deidentify_file
 from leadapron.edge import Protector, read_part10, write_part10
 from leadapron.model import BadInput, Region, RegionMap
@@ -35,10 +37,11 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
     """Return the work of `protect`."""
     from leadapron.anatomy import Segmenter
 
-    store = keystore(keys, target)
+    store, output = keystore(keys, target), target
+    vault = MemoryVault(store.create(PSEUDONYM))
     protector = Protector(
         profile=replace(Profile.gateway(), recipients=(identity_certificate(store),)),
-        vault=MemoryVault(store.create(PSEUDONYM)),
+        vault=vault,
         segmenter=Segmenter.load(),
         keys=_public(store),
         policy=SealPolicy(transfer_syntax=transfer_syntax or HTJ2KLossless),
@@ -46,8 +49,11 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         made = protector.protect(read_part10(read_file(source)))
+        if target != output:
+            target = clean_path(target, output, made.report, vault)
         write_atomically(target, write_part10(made.dataset))
         return {
+            "output": str(target),
             "sop_instance": str(made.dataset.SOPInstanceUID),
             "regions": {
                 r.value: round(made.region_map.score(r), 3) for r in made.region_map.regions
@@ -61,14 +67,23 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
     return work
 
 
-def deidentifying(keys: Path | None, target: Path, profile: str) -> Work:
-    """Return the work of `deidentify`: no network, no seal."""
+def deidentifying(
+    keys: Path | None, target: Path, profile: str, take: Callable[[Report], None] | None = None
+) -> Work:
+    """Return the work of `deidentify`: no network, no seal. `take` is given each report."""
     vault = MemoryVault(keystore(keys, target).create(PSEUDONYM))
-    chosen = Profile.of(profile)
+    chosen, output = Profile.of(profile), target
 
     def work(source: Path, target: Path) -> dict[str, Any]:
-        report = deidentify_file(source, target, chosen, vault).report
-        return {"sop_instance": report.sop_instance, "deid": report.as_dict()}
+        base = None if target == output else output
+        done = deidentify_file(source, target, chosen, vault, base=base)
+        if take is not None:
+            take(done.report)
+        return {
+            "output": str(done.path),
+            "sop_instance": done.report.sop_instance,
+            "deid": done.report.as_dict(),
+        }
 
     return work
 

@@ -18,13 +18,13 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from leadapron.app.api.dicomweb import display_of
 from leadapron.app.api.multipart import parts_of
 from leadapron.app.demo.film import Patient, identified_film
 from leadapron.app.demo.leak import leaked_jpeg
 from leadapron.app.demo.sheet import contact_sheet
 from leadapron.app.running import Running
 from leadapron.archive import Film
+from leadapron.delivery.display import display_of
 from leadapron.model import LeadApronError, Order, Recipient, Role
 
 PROTECT_TIMEOUT_S = 120.0

@@ -1,0 +1,88 @@
+"""Elements as they really are: whole, and with the VR that the dictionary gives them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+from pydicom import Dataset, config
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import read_sequence
+from pydicom.sequence import Sequence
+
+from leadapron.deid import identity
+from leadapron.deid.charsets import CharacterSet
+from leadapron.deid.values import Element, texts
+from leadapron.model import BadInput
+
+_UNDEFINED = 0xFFFFFFFF
+_ELDEST = 89
+
+
+def whole(src: Dataset, element: RawDataElement) -> Element:
+    """Fetch a value deferred while reading; refuse one that the file cuts off."""
+    if element.value is None and element.length:
+        return src.get_item(element.tag) or element
+    if element.length not in (_UNDEFINED, len(element.value or b"")):
+        raise BadInput(
+            f"the value at {element.tag} is cut off: {len(element.value or b'')} of"
+            f" {element.length} bytes",
+            remedy="ask the sender for the whole object",
+            code="truncated",
+        )
+    return element
+
+
+def as_vr(element: Element, vr: str, chars: CharacterSet) -> Element:
+    """Return an element that claims another VR as one of `vr`, its value unchanged.
+
+    A sequence in UN is encoded in Implicit VR Little Endian (PS3.5 6.2.2). BadInput with the
+    code ``wrong-vr`` if the value cannot be of that VR.
+    """
+    if vr == "SQ":
+        return DataElement(element.tag, "SQ", _items(element, chars))
+    if element.VR == "SQ" or isinstance(element.value, Sequence):
+        raise _wrong(element, vr)
+    vr = "OW" if vr.endswith("OW") else vr.split(" ", maxsplit=1)[0]
+    if isinstance(element, RawDataElement):
+        return element._replace(VR=vr)
+    value = texts(element, chars)
+    single: Any = value[0] if len(value) == 1 else value
+    return DataElement(element.tag, vr, single, validation_mode=config.IGNORE)
+
+
+def _items(element: Element, chars: CharacterSet) -> Sequence:
+    raw = element.value
+    if raw is None or isinstance(raw, Sequence):
+        return raw or Sequence()
+    orders = [True] if element.VR == "UN" else [False, True]
+    little = element.is_little_endian if isinstance(element, RawDataElement) else True
+    for implicit in orders:
+        try:
+            return read_sequence(
+                BytesIO(bytes(raw)), implicit, little, len(raw), list(chars.encodings)
+            )
+        except Exception:  # noqa: S112 - the other encoding may fit
+            continue
+    raise _wrong(element, "SQ")
+
+
+def _wrong(element: Element, vr: str) -> BadInput:
+    return BadInput(
+        f"the attribute at {element.tag} claims the VR {element.VR}, the standard says {vr}",
+        remedy="ask the sender to encode the attribute as the standard says",
+        code="wrong-vr",
+    )
+
+
+def readable(value: bytes) -> bool:
+    """Return whether a value without a VR could be text that a person reads."""
+    return len(value.strip(b" \0")) > 3 and min(value.strip(b" \0")) >= 0x20
+
+
+def cap_age(element: Element, chars: CharacterSet) -> Element:
+    """Ages above 89 years identify (45 CFR 164.514): they become 90."""
+    text = "".join(texts(element, chars))
+    if text[:3].isdigit() and text.endswith("Y") and int(text[:3]) > _ELDEST:
+        return DataElement(identity.AGE, "AS", "090Y")
+    return element
