@@ -91,3 +91,37 @@ def _native(ds: Dataset, shape: tuple[int, ...], bits: int) -> Samples:
             code="truncated",
         )
     return np.frombuffer(data, kind, count=needed // kind.itemsize).reshape(shape).copy()
+
+
+def as_shown(ds: Dataset, samples: Samples) -> tuple[Samples, int, int]:
+    """Return the samples as a person sees them and the darkest value, there and in `samples`.
+
+    Palette indices say nothing about brightness (PS3.3 C.7.9): they become 8-bit RGB. Anything
+    else is shown as it is stored. Raises BadInput for a palette that cannot be applied.
+    """
+    photometric = str(ds.get("PhotometricInterpretation", ""))
+    if photometric != "PALETTE COLOR":
+        if samples.ndim == 4:
+            return samples, 0, 0
+        dark = int(samples.max() if photometric == "MONOCHROME1" else samples.min())
+        return samples, dark, dark
+    try:
+        indices = np.arange(int(samples.min()), int(samples.max()) + 1, dtype=samples.dtype)
+        colours = _palette(ds, indices[None])[0]
+    except Exception as error:
+        raise BadInput(
+            f"the colour palette cannot be applied: {type(error).__name__}",
+            remedy="ask the sender for an intact object",
+            code="pixels",
+        ) from error
+    darkest = int(indices[colours.astype(np.int32).sum(axis=1).argmin()])
+    shown: Samples = colours[samples.astype(np.int32) - int(indices[0])]
+    return shown, int(colours.min()), darkest
+
+
+def _palette(ds: Dataset, indices: Samples) -> npt.NDArray[np.uint8]:
+    from pydicom.pixels import apply_color_lut
+
+    colours = apply_color_lut(indices, ds)[..., :3]
+    shift = 8 * (colours.dtype.itemsize - 1)
+    return (colours >> shift).astype(np.uint8)

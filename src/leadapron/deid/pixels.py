@@ -51,6 +51,27 @@ class PixelCleaning:
     examined: bool = False
 
 
+class Stack(NamedTuple):
+    """All frames: `samples` are written, `shown` is searched; both are filled."""
+
+    samples: Samples
+    shown: Samples
+    dark_shown: int
+    dark: int
+    done: PixelCleaning
+
+    def fill(self, number: int, region: TextBox) -> tuple[slice, slice]:
+        """Fill a rectangle of a frame with its darkest value; keep the samples as a patch."""
+        box = Box(number, region.x0, region.y0, region.x1, region.y1)
+        window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+        frame = self.samples[number]
+        self.done.boxes.append(box)
+        self.done.patches.append(Patch(box, frame[window].copy()))
+        frame[window] = self.dark
+        self.shown[number][window] = self.dark_shown
+        return window
+
+
 def clean_pixels(
     ds: Dataset, *, allowed: frozenset[str] = frozenset(), max_pixels: int = 1 << 29
 ) -> PixelCleaning:
@@ -64,69 +85,50 @@ def clean_pixels(
         return done
     samples, stored = frames.decode(ds, max_pixels)
     done.examined = True
-    dark = _dark(ds, samples)
+    stack = Stack(samples, *frames.as_shown(ds, samples), done)
     if len(samples) > FEW:
-        _clean_stack(samples, dark, allowed, done)
+        _clean_stack(stack, allowed)
     else:
-        for number, frame in enumerate(samples):
-            _clean_frame(frame, number, dark, allowed, done)
+        for number in range(len(samples)):
+            _clean_frame(stack, number, allowed)
     if done.boxes:
         _write(ds, samples, stored)
     return done
 
 
-def _dark(ds: Dataset, samples: Samples) -> int:
-    """Return the stored value that displays as the darkest present one."""
-    inverted = str(ds.get("PhotometricInterpretation", "")) == "MONOCHROME1"
-    return int(samples.max() if inverted else samples.min()) if samples.ndim == 3 else 0
-
-
-def _clean_frame(
-    frame: Samples, number: int, dark: int, allowed: frozenset[str], done: PixelCleaning
-) -> None:
+def _clean_frame(stack: Stack, number: int, allowed: frozenset[str]) -> None:
+    frame = stack.shown[number]
     picture = Picture.of(frame)
     todo = find_regions(picture, allowed)
-    fill = 255 if picture.gray.size and dark == frame.max() != frame.min() else 0
+    fill = 255 if stack.dark_shown == frame.max() != frame.min() else 0
     for turn in range(ROUNDS):
         for region in todo:
-            window = _fill(frame, number, region, dark, done)
+            window = stack.fill(number, region)
             picture.gray[window] = fill
             picture.ink[window] = 0
         if not todo:
             return
         todo = _read_again(picture, todo, allowed, sure=turn > 0)
     if todo:
-        done.left.append(
-            Reason("burned-in-text", f"frame {number + 1} still shows text after {ROUNDS} rounds")
-        )
+        stack.done.left.append(_still(number))
 
 
-def _fill(
-    frame: Samples, number: int, region: TextBox, dark: int, done: PixelCleaning
-) -> tuple[slice, slice]:
-    box = Box(number, region.x0, region.y0, region.x1, region.y1)
-    window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
-    done.boxes.append(box)
-    done.patches.append(Patch(box, frame[window].copy()))
-    frame[window] = dark
-    return window
-
-
-def _clean_stack(samples: Samples, dark: int, allowed: frozenset[str], done: PixelCleaning) -> None:
+def _clean_stack(stack: Stack, allowed: frozenset[str]) -> None:
     """Fill the text of many frames; after the first round only readable text counts."""
-    finds = find_on_frames(samples, allowed)
+    finds = find_on_frames(stack.shown, allowed)
     for _ in range(ROUNDS):
         if not finds:
             return
         for find in finds:
             for number in find.frames:
-                _fill(samples[number], number, find.box, dark, done)
-        finds = find_on_frames(samples, allowed, readable=True)
+                stack.fill(number, find.box)
+        finds = find_on_frames(stack.shown, allowed, readable=True)
     if finds:
-        number = finds[0].frames[0] + 1
-        done.left.append(
-            Reason("burned-in-text", f"frame {number} still shows text after {ROUNDS} rounds")
-        )
+        stack.done.left.append(_still(finds[0].frames[0]))
+
+
+def _still(number: int) -> Reason:
+    return Reason("burned-in-text", f"frame {number + 1} still shows text after {ROUNDS} rounds")
 
 
 def _read_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
@@ -14,7 +15,7 @@ from leadapron.deid.detector import TextBox, read_text
 
 READ = 0.5
 SURE, CLEAR, WORD = 0.68, 0.75, 6
-PARAGRAPH = 3
+PARAGRAPH, SPARSE, COMPACT = 3, 0.4, 1.2
 INK_LEAST, INK_MOST, DENSE = 0.04, 0.7, 0.5
 
 _WORDS = (
@@ -45,10 +46,31 @@ def suspects(
 def rectangles(picture: Picture, found: list[list[TextBox]]) -> list[TextBox]:
     """Return the rectangles that hide these blocks.
 
-    A block is filled whole: between two seen lines there may be one that nobody could see.
+    A block is filled whole: between two seen lines there may be one that nobody could see. A
+    block that is mostly empty, such as a title row with a column below it, is filled in parts.
     """
-    kept = [_frame([_follow(picture, line) for line in block], picture.shape) for block in found]
-    return _merge(kept)
+    followed = [[_follow(picture, line) for line in block] for block in found]
+    parts = [part for block in followed for part in _parts(block)]
+    return _merge([_frame(part, picture.shape) for part in parts])
+
+
+def _parts(block: list[TextBox]) -> list[list[TextBox]]:
+    hull = reduce(_union, block)
+    if sum(_area(line) for line in block) > SPARSE * _area(hull):
+        return [block]
+    return _grouped(block, lambda a, b: _near(a, b) and _in_line(a, b))
+
+
+def _in_line(a: TextBox, b: TextBox) -> bool:
+    """Return whether one box stands beside or below most of the other."""
+    across = min(a.x1, b.x1) - max(a.x0, b.x0)
+    down = min(a.y1, b.y1) - max(a.y0, b.y0)
+    least_across, least_down = min(a.x1 - a.x0, b.x1 - b.x0), min(a.y1 - a.y0, b.y1 - b.y0)
+    return 2 * across > least_across or 2 * down > least_down
+
+
+def _area(box: TextBox) -> int:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
 def _harmless(picture: Picture, block: list[TextBox], marks: frozenset[str]) -> bool:
@@ -70,9 +92,15 @@ def _only_marks(text: str, marks: frozenset[str]) -> bool:
 
 def blocks(lines: list[TextBox]) -> list[list[TextBox]]:
     """Return the lines in groups of neighbours."""
+    return _grouped(lines, _near)
+
+
+def _grouped(
+    lines: list[TextBox], belong: Callable[[TextBox, TextBox], bool]
+) -> list[list[TextBox]]:
     groups: list[list[TextBox]] = []
     for line in lines:
-        near = [g for g in groups if any(_near(line, other) for other in g)]
+        near = [g for g in groups if any(belong(line, other) for other in g)]
         groups = [g for g in groups if g not in near]
         groups.append([line, *(other for g in near for other in g)])
     return groups
@@ -133,7 +161,7 @@ def _frame(block: list[TextBox], shape: tuple[int, int]) -> TextBox:
 
 
 def _merge(boxes: list[TextBox]) -> list[TextBox]:
-    """Join rectangles that overlap, until none do."""
+    """Join rectangles that overlap into one, where that swallows little that neither held."""
     merged: list[TextBox] = []
     for box in boxes:
         touching = [other for other in merged if _overlap(box, other)]
@@ -143,7 +171,8 @@ def _merge(boxes: list[TextBox]) -> list[TextBox]:
 
 
 def _overlap(a: TextBox, b: TextBox) -> bool:
-    return a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1
+    apart = a.x0 >= b.x1 or b.x0 >= a.x1 or a.y0 >= b.y1 or b.y0 >= a.y1
+    return not apart and _area(_union(a, b)) <= COMPACT * (_area(a) + _area(b))
 
 
 def _union(a: TextBox, b: TextBox) -> TextBox:
