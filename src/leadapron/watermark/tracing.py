@@ -29,7 +29,7 @@ Picture = npt.NDArray[Any]
 
 _WORKING = 1024
 _DENSITY = 2048
-_COARSE = 400
+_COARSE = 500
 _FEW_INLIERS = 60
 _LARGE = 1_500_000
 _FINE = 60
@@ -175,14 +175,17 @@ def _known(frame: Picture, key: bytes) -> KnownFilm:
 
 def register(known: KnownFilm, copy: Float) -> Placed | None:
     """Lay a grey copy over a film, or return None."""
-    found = align(known.features, features(copy))
-    if found is None or found.inliers < _FEW_INLIERS:
+    starts = [align(known.features, features(copy))]
+    if starts[0] is None or starts[0].inliers < _FEW_INLIERS:
         # Noise and blur hide the small features; the large ones are still there.
-        coarse = align(features(known.frame, _COARSE), features(copy, _COARSE))
-        if coarse is not None and (found is None or coarse.inliers > found.inliers):
-            found = coarse
-    if found is None:
-        return None
+        starts.append(align(features(known.frame, _COARSE), features(copy, _COARSE)))
+    placed = [_laid(known, copy, start) for start in starts if start is not None]
+    found = [one for one in placed if one is not None]
+    return min(found, key=lambda one: one.registration.residual, default=None)
+
+
+def _laid(known: KnownFilm, copy: Float, found: Registration) -> Placed | None:
+    """Return the copy laid on the film near where its features say."""
     geometry = Geometry(
         np.asarray(np.linalg.inv(found.homography), np.float64), (copy.shape[0], copy.shape[1])
     )
