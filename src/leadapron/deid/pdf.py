@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.deid import contrast
 from leadapron.deid.detector import TextBox, find_text, read_text
 from leadapron.deid.folding import fold
 from leadapron.deid.sweep import Sweep
@@ -129,8 +130,9 @@ def _refused(why: str) -> BadInput:
 
 def _clean_page(page: Page, sweep: Sweep, kinds: list[str]) -> Picture:
     gray = page.picture.min(axis=2)  # coloured letters on white stay dark
-    lines = find_text(gray, LONG_SIDE)
-    strange = [line for line in lines if not _explained(page, line, *read_text(gray, line))]
+    seen = contrast.Picture(gray, np.zeros(gray.shape, np.int8))  # paper: no exact ink to look for
+    lines = find_text(seen, LONG_SIDE)
+    strange = [line for line in lines if not _explained(page, line, *read_text(seen, line))]
     if len(strange) > max(FEW, SCANNED * len(lines)):
         raise Quarantined(
             f"{len(strange)} of {len(lines)} lines on a page of the PDF are pictures of text",
@@ -141,7 +143,7 @@ def _clean_page(page: Page, sweep: Sweep, kinds: list[str]) -> Picture:
         _fill(page.picture, gray, box)
     kinds.extend(["picture-of-text"] if strange else [])
     for line in lines:
-        found = sweep.spans(read_text(gray, line)[0])
+        found = sweep.spans(read_text(seen, line)[0])
         kinds.extend(kind for _, _, kind in found)
         if found:
             _fill(page.picture, gray, _wide(line))
