@@ -13,7 +13,6 @@ from leadapron.app.beside import ForwardingLedger, owner_of
 from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
-from leadapron.deid import Profile
 from leadapron.delivery import (
     AdtIntake,
     Delivery,
@@ -93,7 +92,10 @@ class Instance:
         from leadapron.anatomy import Segmenter
 
         return Protector(
-            profile=replace(Profile.gateway(), recipients=(identity_certificate(self.keystore),)),
+            profile=replace(
+                self.settings.gateway_profile(),
+                recipients=(identity_certificate(self.keystore),),
+            ),
             vault=self.vault,
             segmenter=Segmenter.load(threads=self.settings.segmenter_threads),
             keys=CentrePublicKey.from_bytes(self.keystore.get(CENTRE_PUBLIC)),

@@ -9,8 +9,9 @@ import json
 import os
 import tempfile
 import uuid
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -22,6 +23,9 @@ from pydantic_settings import (
 )
 
 from leadapron.model import BadInput
+
+if TYPE_CHECKING:
+    from leadapron.deid.profile import Profile
 
 INSTANCE_FILE = "instance.json"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
     trace_per_hour_all: int = Field(
         default=360, ge=12, description="Pictures that everybody together may in an hour."
     )
+    clean_devices: list[dict[str, str]] = Field(
+        default=[],
+        description="Devices proven to burn no text in: `manufacturer` and `model` or `station`. "
+        "Their pictures are not searched if Burned In Annotation is NO. Empty: all are.",
+    )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
 
     @field_validator("move_destinations")
@@ -125,6 +134,29 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{title}' is no AE title (1 to 16 ASCII characters)")
             _host_and_port(address)
         return given
+
+    @field_validator("clean_devices")
+    @classmethod
+    def _devices(cls, given: list[dict[str, str]]) -> list[dict[str, str]]:
+        from leadapron.deid.devices import CleanDevice
+
+        for rule in given:
+            unknown = sorted(set(rule) - {"manufacturer", "model", "station"})
+            if unknown:
+                raise ValueError(f"a rule knows no '{unknown[0]}'")
+            try:
+                CleanDevice(**{"manufacturer": "", **rule})
+            except BadInput as error:
+                raise ValueError(f"{error.message}: {error.remedy}") from error
+        return given
+
+    def gateway_profile(self) -> Profile:
+        """Return the de-identification profile of this instance, without recipients."""
+        from leadapron.deid.devices import CleanDevice
+        from leadapron.deid.profile import Profile
+
+        devices = tuple(CleanDevice(**rule) for rule in self.clean_devices)
+        return replace(Profile.gateway(), clean_devices=devices)
 
     def destinations(self) -> dict[str, tuple[str, int]]:
         """Return the C-MOVE destinations: AE title to (host, port)."""

@@ -22,6 +22,7 @@ import leadapron
 from leadapron.deid import identity
 from leadapron.deid.charsets import CharacterSet, character_set
 from leadapron.deid.codestreams import trim_pixels
+from leadapron.deid.devices import proven_clean
 from leadapron.deid.documents import clean_documents, read_documents
 from leadapron.deid.encode import sequence_bytes
 from leadapron.deid.engine import Walk
@@ -95,7 +96,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     if profile.clean_graphics:
         walk.notes.extend(clean_overlays(out))
     if profile.clean_pixels:
-        _clean_pixels(out, profile, report)
+        _clean_pixels(out, ds, profile, report)
     if profile.recipients:
         _encrypt(out, ds, profile, report)
     walk.links.append(Link(PATIENT, patient, pseudonym, _details(ds, chars)))
@@ -121,13 +122,12 @@ def _check_syntax(ds: Dataset) -> None:
         )
 
 
-def _clean_pixels(out: Dataset, profile: Profile, report: Report) -> None:
+def _clean_pixels(out: Dataset, ds: Dataset, profile: Profile, report: Report) -> None:
     """Fill burned-in text; what is still readable afterwards quarantines the object."""
     from leadapron.deid.pixels import clean_pixels
 
-    flag = str(out.get("BurnedInAnnotation", ""))
-    if profile.trust_clean_flag and flag == "NO":
-        report.pixels = {"examined": False, "because": "Burned In Annotation is NO"}
+    if proven_clean(ds, profile.clean_devices):
+        report.pixels = {"examined": False, "because": "the device is proven clean and says so"}
         return
     done = clean_pixels(out, allowed=profile.allow_marks, max_pixels=profile.max_pixels)
     report.boxes = done.boxes

@@ -22,7 +22,7 @@ from leadapron.deid.tiles import (
 )
 
 FEW, SAMPLED = 3, 9
-RISE, STILL = 1.5, 3.0
+RISE, STILL, NEARLY, SOME = 1.5, 3.0, 12, 0.2
 CERTAIN = 0.6
 
 
@@ -51,7 +51,7 @@ def find_on_frames(
         shown = Picture.of(extreme, tone)
         _hide(shown, [f.box for f in finds])
         finds += [
-            Find(_frames_with(samples, tone, still, box), box)
+            Find(_frames_with(samples, tone, still, shown, box), box)
             for box in _regions(shown, allowed, readable=readable)
         ]
     return finds + _passing(samples, tone, finds, allowed, readable=readable)
@@ -82,18 +82,24 @@ def _hide(picture: Picture, boxes: list[TextBox]) -> None:
         picture.ink[box.y0 : box.y1, box.x0 : box.x1] = 0
 
 
-def _frames_with(samples: Samples, tone: Tone, still: Picture, box: TextBox) -> tuple[int, ...]:
-    """Return the frames that differ from the still picture inside the box.
+def _frames_with(
+    samples: Samples, tone: Tone, still: Picture, extreme: Picture, box: TextBox
+) -> tuple[int, ...]:
+    """Return the frames that hold the strokes which the extreme of all frames shows in the box.
 
-    The still picture was searched and shows no text there; a frame that equals it has none.
+    Letters are what sets the extreme apart from the still picture; on their frames they are the
+    extreme, on the others moving grain reaches it at few places. Few are enough to count.
     """
     window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
-    quiet = still.gray[window].astype(np.int16)
-    return tuple(
-        number
-        for number, frame in enumerate(samples)
-        if float(np.abs(tone.gray(frame[window]).astype(np.int16) - quiet).mean()) > STILL
-    )
+    shown = extreme.gray[window].astype(np.int16)
+    apart = np.abs(shown - still.gray[window])
+    strokes = apart >= max(STILL, 0.5 * float(apart.max()))
+    found = []
+    for number, frame in enumerate(samples):
+        off = np.abs(tone.gray(frame[window]).astype(np.int16) - shown)
+        if float((off[strokes] < NEARLY).mean()) > SOME:
+            found.append(number)
+    return tuple(found)
 
 
 def _passing(

@@ -61,7 +61,9 @@ def decode(ds: Dataset, limit: int) -> tuple[Samples, bool]:
     if native and not planar and rgb and bits in (8, 16, 32):
         return _native(ds, shape, bits), True
     try:
-        return np.array(ds.pixel_array).reshape(shape), False
+        decoded = np.array(ds.pixel_array).reshape(shape)
+        # Written again they are little endian, whatever they came as.
+        return decoded.astype(decoded.dtype.newbyteorder("<")), False
     except Exception:
         return _fallback(ds, shape), False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from leadapron.deid.devices import CleanDevice
 from leadapron.model import BadInput
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Profile:
 
     Attributes:
         clean_pixels: detect and fill burned-in text on every frame (Clean Pixel Data Option).
-        trust_clean_flag: skip detection where Burned In Annotation is NO. Off unless an
-            administrator has proven it for the device: the flag is often wrong.
+        clean_devices: rules for devices that an administrator has proven to burn nothing in;
+            their pictures are not searched if Burned In Annotation also says NO.
         allow_marks: laterality and projection marks that stay visible besides the built-in list.
         remove: keywords of further attributes to remove, whatever the options retain.
         recipients: who may open the identity inside the object (Encrypted Attributes Sequence):
@@ -74,7 +75,7 @@ class Profile:
     clean_structured_content: bool = False
     clean_graphics: bool = False
     clean_pixels: bool = False
-    trust_clean_flag: bool = False
+    clean_devices: tuple[CleanDevice, ...] = ()
     allow_marks: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
     recipients: tuple[bytes | SharedKey, ...] = ()

@@ -34,7 +34,8 @@ _MARKS = (
     "LongitudinalTemporalInformationModified",
     "BurnedInAnnotation",
 )
-_ENCODED_HERE = frozenset({ENCRYPTED_ATTRIBUTES, PIXEL_DATA})
+# Decoding a compressed picture changes how its samples are described; what is true now stays.
+_ENCODED_HERE = frozenset({ENCRYPTED_ATTRIBUTES, PIXEL_DATA, 0x00280004, 0x00280006})
 
 
 def add_encrypted_attributes(

@@ -21,9 +21,11 @@ INK_LEAST, INK_MOST, DENSE = 0.04, 0.7, 0.5
 _WORDS = (
     "L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD "
     "OBL LAO RAO LPO RPO DEC DECUB ERECT UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING "
-    "STANDING PORTABLE MOBILE INSP EXP STAT A P H S I HF "
-    "FH 左 右 左侧 右侧 立位 卧位 仰卧位 仰卧 俯卧位 坐位 半卧位 正位 侧位 "
-    "斜位 后前位 前后位 床旁 床边 吸气 呼气 "
+    "STANDING PORTABLE MOBILE INSP EXP STAT A P H S I HF FH SEMI DECUBITUS LATERAL OBLIQUE "
+    "INSPIRATION EXPIRATION RECUMBENT WEIGHTBEARING XTABLE CROSSTABLE VIEW CHEST "
+    "左 右 左侧 右侧 立位 站立位 卧位 仰卧位 仰卧 平卧位 俯卧位 坐位 半坐位 半卧位 侧卧位 "
+    "正位 侧位 左侧位 右侧位 斜位 左前斜位 右前斜位 左后斜位 右后斜位 后前位 前后位 "
+    "胸部 床旁 床边 吸气 吸气相 呼气 呼气相 "
 )
 MARKS = frozenset(_WORDS.split())
 """Laterality, projection and position marks (PS3.3 C.8.11.5, CID 247, in both languages)."""

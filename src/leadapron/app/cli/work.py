@@ -11,11 +11,10 @@ from pydicom.uid import HTJ2KLossless
 
 from leadapron.app.cli.files import Work, read_file, write_atomically
 from leadapron.app.identity_key import identity_certificate
-from leadapron.app.settings import state_home
+from leadapron.app.settings import Settings, state_home
 from leadapron.deid import MemoryVault, Profile, Report
 from leadapron.deid.filenames import clean_path
 from leadapron.deid.files import deidentify_file
-from leadapron.edge import Protector, read_part10, write_part10
 from leadapron.model import BadInput, Region, RegionMap
 from leadapron.seal import CentreKeyPair, CentrePublicKey, SealPolicy, is_sealed
 from leadapron.store.keys import FileKeyStore
@@ -36,11 +35,12 @@ def keystore(keys: Path | None, target: Path) -> FileKeyStore:
 def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> Work:
     """Return the work of `protect`."""
     from leadapron.anatomy import Segmenter
+    from leadapron.edge import Protector, read_part10, write_part10
 
     store, output = keystore(keys, target), target
     vault = MemoryVault(store.create(PSEUDONYM))
     protector = Protector(
-        profile=replace(Profile.gateway(), recipients=(identity_certificate(store),)),
+        profile=replace(Settings.of().gateway_profile(), recipients=(identity_certificate(store),)),
         vault=vault,
         segmenter=Segmenter.load(),
         keys=_public(store),
@@ -72,7 +72,8 @@ def deidentifying(
 ) -> Work:
     """Return the work of `deidentify`: no network, no seal. `take` is given each report."""
     vault = MemoryVault(keystore(keys, target).create(PSEUDONYM))
-    chosen, output = Profile.of(profile), target
+    named = Settings.of().gateway_profile() if profile == "gateway" else Profile.of(profile)
+    chosen, output = named, target
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         base = None if target == output else output
@@ -90,6 +91,7 @@ def deidentifying(
 
 def unsealing(keys: Path | None, target: Path, regions: str | None) -> Work:
     """Return the work of `unseal`."""
+    from leadapron.edge import read_part10, write_part10
     from leadapron.seal.unsealing import unseal
 
     store = keystore(keys, target)
