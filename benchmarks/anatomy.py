@@ -23,6 +23,7 @@ import numpy as np
 from leadapron.anatomy import Segmenter, cover
 from leadapron.anatomy.gate import Pose, Verdict
 from leadapron.anatomy.training import films
+from leadapron.anatomy.training.drawing import read
 from leadapron.model import Region, RegionMap
 
 Mask = np.ndarray
@@ -167,6 +168,30 @@ def projections(segmenter: Segmenter, tests: list[films.Film]) -> list[Row]:
     return rows
 
 
+def by_hand(segmenter: Segmenter, root: Path) -> list[Row]:
+    """Bones against strokes drawn by hand on test films; ribs inside the lungs found."""
+    rows: list[Row] = []
+    for drawing in read(Path(__file__).with_name("drawn_films.json")):
+        picture = drawing.picture(root)
+        result, shape = segmenter.segment(picture), picture.shape[:2]
+        row: Row = {"film": drawing.film}
+        for side, region in (("R", Region.RIGHT_CLAVICLE), ("L", Region.LEFT_CLAVICLE)):
+            strokes = [s for s in drawing.strokes if s.structure == "clavicle" and s.side == side]
+            if strokes and all(s.sure for s in strokes):
+                truth = np.any([s.mask(shape) for s in strokes], axis=0)
+                row[str(region)] = dice(truth, found(result, region))
+        column_ = drawing.spine(shape)
+        if column_ is not None:
+            drawn_rows = column_.any(axis=1)
+            row["spine"] = dice(column_[drawn_rows], found(result, Region.SPINE)[drawn_rows])
+        ribs = np.any([s.mask(shape) for s in drawing.ribs()], axis=0)
+        lungs = found(result, LUNGS[0]) | found(result, LUNGS[1])
+        row["drawn ribs found"] = float((ribs & found(result, Region.RIBS) & lungs).sum())
+        row["drawn ribs found"] /= max(1.0, float((ribs & lungs).sum()))
+        rows.append(row)
+    return rows
+
+
 def pace(path: Path) -> dict[str, float]:
     """Time one 2000 x 2000 film; run in a process of its own, so that memory is its own."""
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -199,7 +224,7 @@ def pace_alone(path: Path) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def summary(wing: list[Row], other: list[Row], drr: list[Row]) -> dict[str, float]:
+def summary(wing: list[Row], other: list[Row], drr: list[Row], hand: list[Row]) -> dict[str, float]:
     def mean(rows: list[Row], name: str) -> float:
         return float(np.nanmean(column(rows, name))) if column(rows, name).size else float("nan")
 
@@ -216,6 +241,10 @@ def summary(wing: list[Row], other: list[Row], drr: list[Row]) -> dict[str, floa
         "cardiothoracic ratio, mean abs error": mean(wing, "ctr error"),
         "lungs Dice, gbc100 held out": mean(other, "lungs"),
         "cardiomediastinum Dice, gbc100 held out": mean(other, "mediastinum"),
+        "right clavicle Dice, drawn by hand": mean(hand, "right_clavicle"),
+        "left clavicle Dice, drawn by hand": mean(hand, "left_clavicle"),
+        "spine Dice, drawn by hand": mean(hand, "spine"),
+        "share of drawn ribs found in the lungs": mean(hand, "drawn ribs found"),
         "films accepted, wingspan test": mean(wing, "accepted"),
         "films accepted, gbc100 held out": mean(other, "accepted"),
         "CT projections refused": mean(drr, "refused"),
@@ -282,14 +311,21 @@ def main() -> None:
     wing = wingspan(segmenter, options.data, tests)
     other = gbc(segmenter, [f for f in data if f.source == "gbc100" and f.split == "val"])
     drr = projections(segmenter, [f for f in data if f.source == "rib_drr" and f.split == "test"])
+    hand = by_hand(segmenter, options.data)
     film = options.data / "wingspan" / "images" / "100.png"
-    figures = {**summary(wing, other, drr), **pace_alone(film)}
-    print(f"{segmenter.network.version}: {len(wing)} + {len(other)} + {len(drr)} films")
+    figures = {**summary(wing, other, drr, hand), **pace_alone(film)}
+    print(
+        f"{segmenter.network.version}: {len(wing)} + {len(other)} + {len(drr)} + {len(hand)} films"
+    )
     for name, value in figures.items():
         must, aim = GOALS.get(name, ("", ""))
         print(f"{name:55s} {value:9.4f}  {must!s:>6} {aim!s:>6}")
     if options.json:
-        text = {"model": segmenter.network.version, "figures": figures, "films": wing + other + drr}
+        text = {
+            "model": segmenter.network.version,
+            "figures": figures,
+            "films": wing + other + drr + hand,
+        }
         options.json.write_text(json.dumps(text, indent=1))
     if options.sheets:
         sheets(segmenter, tests, wing, options.sheets)

@@ -155,7 +155,7 @@ def test_cover_holds_the_mask_and_core_lies_in_it(found: RegionMap) -> None:
 
 
 def test_cover_refuses_what_was_not_calibrated(found: RegionMap) -> None:
-    with pytest.raises(BadInput, match="no margin"):
+    with pytest.raises(BadInput, match="nothing calibrated"):
         cover(found, "heart", 1e-9)
     with pytest.raises(NotFound):
         cover(found, "subdiaphragm")

@@ -124,8 +124,7 @@ class Segmenter:
         upright = np.asarray(pose.undo(square), dtype=np.float32)
         mask = np.asarray(pose.undo(inside), dtype=np.bool_)
         inputs = normalise(-upright if pose.inverted else upright, mask)
-        chance = self.network.run(inputs[None])[0]
-        levels = np.rint(chance * 255).astype(np.uint8)
+        levels = shape.levels(self.network.run(inputs[None])[0])
         levels[:, ~mask] = 0
         for region in self._found:
             at = INDEX[region]

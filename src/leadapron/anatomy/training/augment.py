@@ -29,35 +29,30 @@ def plain(film: Film, size: int) -> Sample:
     """Return the film as it is, at ``size``."""
     scale = size / SIZE
     matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+    place = _places(matrix, size)
     image = cv2.resize(film.image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    inside = _warp(film.inside.astype(np.uint8), matrix, size) > 0
-    return _sample(film, matrix, size, np.asarray(image, dtype=np.float32), inside)
+    inside = _warp(film.inside.astype(np.uint8), place) > 0
+    return _sample(film, place, np.asarray(image, dtype=np.float32), inside)
 
 
 def random(film: Film, size: int, rng: Random, mirror: float = 0.15) -> Sample:
     """Return one random variant of the film, at ``size``; mirrored with that chance."""
     mirrored = rng.random() < mirror
-    matrix = _affine(size, rng, mirrored)
-    turned = cv2.warpAffine(film.image, matrix, (size, size))
+    place = _bent(_affine(size, rng, mirrored), size, rng)
+    turned = cv2.remap(film.image, place[0], place[1], cv2.INTER_LINEAR)
     image = _float(turned) / np.float32(255)
-    inside = _warp(film.inside.astype(np.uint8), matrix, size) > 0
+    inside = _warp(film.inside.astype(np.uint8), place) > 0
     image = _intensity(image, inside, rng)
     inside = _frame(image, inside, rng)
-    sample = _sample(film, matrix, size, image, inside)
+    sample = _sample(film, place, image, inside)
     if mirrored:
         sample.target = np.ascontiguousarray(sample.target[list(MIRROR)])
         sample.known = np.ascontiguousarray(sample.known[list(MIRROR)])
     return sample
 
 
-def _sample(
-    film: Film,
-    matrix: npt.NDArray[np.float64],
-    size: int,
-    image: Float,
-    inside: npt.NDArray[np.bool_],
-) -> Sample:
-    target, known = (_warp(plane, matrix, size) for plane in (film.target, film.known))
+def _sample(film: Film, place: Float, image: Float, inside: npt.NDArray[np.bool_]) -> Sample:
+    target, known = (_warp(plane, place) for plane in (film.target, film.known))
     known = np.where(inside, known, 0)
     bits = np.arange(len(CHANNELS), dtype=np.uint16)[:, None, None]
     return Sample(
@@ -67,11 +62,24 @@ def _sample(
     )
 
 
-def _warp(
-    plane: npt.NDArray[np.integer], matrix: npt.NDArray[np.float64], size: int
-) -> npt.NDArray[np.integer]:
-    warped = cv2.warpAffine(plane, matrix, (size, size), flags=cv2.INTER_NEAREST)
-    return np.asarray(warped)
+def _warp(plane: npt.NDArray[np.integer], place: Float) -> npt.NDArray[np.integer]:
+    return np.asarray(cv2.remap(plane, place[0], place[1], cv2.INTER_NEAREST))
+
+
+def _places(matrix: npt.NDArray[np.float64], size: int) -> Float:
+    """Return where in the film each pixel of the square comes from, (2, S, S): x and y."""
+    back = cv2.invertAffineTransform(matrix)
+    rows, cols = np.indices((size, size), dtype=np.float32)
+    return _float([x * cols + y * rows + shift for x, y, shift in back.astype(np.float32)])
+
+
+def _bent(matrix: npt.NDArray[np.float64], size: int, rng: Random) -> Float:
+    """Bend the film smoothly besides moving it: chests differ in more than size and tilt."""
+    place = _places(matrix, size)
+    if rng.random() < 0.7:
+        grid, depth = int(rng.integers(4, 8)), float(rng.uniform(0.004, 0.016)) * SIZE
+        place += np.stack([_field(size, rng, grid, depth) for _ in range(2)])
+    return place
 
 
 def _affine(size: int, rng: Random, mirrored: bool) -> npt.NDArray[np.float64]:

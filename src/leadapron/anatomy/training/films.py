@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from leadapron.anatomy.labels import INDEX
 from leadapron.anatomy.preprocessing import Letterbox
+from leadapron.anatomy.training import drawn_bones
 from leadapron.anatomy.training.weak_bone import bone_labels
-from leadapron.model import Region
+from leadapron.model import BadInput, Region
 
 SIZE = 512
 SPLIT_SEED = 20240
@@ -209,6 +210,42 @@ SOURCES: dict[str, Callable[[Path], Iterator[Film]]] = {
 def load(root: Path, sources: tuple[str, ...] = tuple(SOURCES)) -> list[Film]:
     """Read every film of the named sources under ``root``."""
     return [film for source in sources for film in SOURCES[source](root)]
+
+
+def with_drawn_bones(root: Path, films: list[Film]) -> Iterator[Film]:
+    """Yield a copy, of source ``drawn``, of each film on which clavicles and spine were drawn.
+
+    Where the spine's borders are a guess only its middle counts. Raises BadInput if a
+    film is not the one that was drawn on.
+    """
+    known = {film.name: film for film in films}
+    for name, drawing in drawn_bones.drawings().items():
+        if name not in known:
+            continue
+        source, stem = name.split("/")
+        path = next((root / source / "images").glob(f"{stem}.*"))
+        if hashlib.sha256(path.read_bytes()).hexdigest() != drawing["sha256"]:
+            raise BadInput(
+                f"{path.name} is not the film that was drawn on", remedy="see drawn_bones"
+            )
+        image = _grey(path)
+        shape = (image.shape[0], image.shape[1])
+        target, labelled = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
+        for region, mask in drawn_bones.masks(drawing, shape).items():
+            sure = np.ones(shape, np.bool_)
+            if region is Region.SPINE:
+                middle = cv2.erode(mask.astype(np.uint8), np.ones((1, 15), np.uint8)) > 0
+                sure = ~drawn_bones.uncertain(drawing, shape) | middle
+            target |= (mask * bit(region)).astype(np.uint16)
+            labelled |= (sure * bit(region)).astype(np.uint16)
+        bones = _film(name, known[name].split, image, target, labelled)
+        film = known[name]
+        yield replace(
+            film,
+            name=f"drawn/{name}",
+            target=film.target | bones.target,
+            known=film.known | bones.known,
+        )
 
 
 def manifest(root: Path) -> dict[str, str]:

@@ -47,11 +47,23 @@ class Plan:
     )
 
 
-def fit(plan: Plan, films: list[Film], out: Path, log: Callable[[str], None] = print) -> UNet:
-    """Train and return the averaged network; continues from ``out/state.pt`` if present."""
+def fit(
+    plan: Plan,
+    films: list[Film],
+    out: Path,
+    log: Callable[[str], None] = print,
+    start: UNet | None = None,
+) -> UNet:
+    """Train and return the averaged network; continues from ``out/state.pt`` if present.
+
+    start: a trained network of the same plan's shape to begin with.
+    """
+    out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     net = _network(plan)
+    if start is not None:
+        net.load_state_dict(start.state_dict())
     mean = copy.deepcopy(net).requires_grad_(False)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
     first = _resume(out / "state.pt", plan, net, mean, optimiser)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def laterals(folder: Path, count: int, seed: int = 6) -> Iterator[Film]:
         rng = np.random.default_rng([seed, number])
         yaw = rng.choice([-1, 1]) * rng.uniform(55, 125)
         yield chest.project(f"ct-lateral/{number:03d}", yaw, rng, "train")
+
+
+def ribs_alone(film: Film) -> Film:
+    """Return the film without labels that mean something else on a drawn one.
+
+    The CT ends below the clavicles' tops and counts the vertebrae's processes to the spine.
+    """
+    others = sum(bit(region) for region, _, _ in _GROUPS if region is not Region.RIBS)
+    known = film.known & ~np.uint16(others) if film.source == "ct" else film.known
+    return replace(film, known=known)
 
 
 def _nifti(path: Path) -> tuple[npt.NDArray[np.int16], tuple[float, float, float]]:
