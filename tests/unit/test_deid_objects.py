@@ -42,9 +42,6 @@ def refusal(ds: Dataset, profile: Profile = HEADERS) -> str:
     return result.quarantine[0].code
 
 
-# CDA
-
-
 def cda(text: str, encoding: str = "utf-8") -> Dataset:
     return document(text.encode(encoding), "text/xml", 2)
 
@@ -103,9 +100,6 @@ def test_cda_under_the_basic_profile_is_blank() -> None:
 )  # fmt: skip
 def test_cda_that_hides_something_is_quarantined(text: str, code: str) -> None:
     assert refusal(cda(text)) == code
-
-
-# PDF
 
 
 def text_of(content: bytes, tmp_path: Path) -> str:
