@@ -21,10 +21,14 @@ class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
     Steps of 1/255 are kept; every access resamples anew, so hold on to what you read.
     """
 
-    def __init__(self, levels: Byte, box: Letterbox) -> None:
-        """Keep ``levels``, uint8 (channels, size, size), probability times 255."""
+    def __init__(self, levels: Byte, box: Letterbox, contrast: Byte | None = None) -> None:
+        """Keep ``levels``, uint8 (channels, size, size), probability times 255.
+
+        contrast: of the film with its neighbourhood, uint8 (size, size); 128 is none.
+        """
         self._levels = levels
         self._box = box
+        self.contrast = np.full_like(levels[0], 128) if contrast is None else contrast
 
     def __getitem__(self, region: str) -> npt.NDArray[np.float32]:
         """Return (H, W) float32; KeyError for a region the network does not know."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from leadapron.anatomy import shape
 from leadapron.anatomy.gate import Gate, Pose
 from leadapron.anatomy.labels import INDEX
-from leadapron.anatomy.preprocessing import Float, normalise, shrink
+from leadapron.anatomy.preprocessing import Float, contrast_bytes, normalise, shrink
 from leadapron.anatomy.probability import ProbabilityMaps
 from leadapron.anatomy.weights_file import DIRECTORY, Network
 from leadapron.model import BadInput, Region, RegionMap
@@ -72,15 +72,16 @@ class Segmenter:
         if verdict.domain < self.network.card["domain_threshold"]:
             return self._refuse(frame.shape, "not-a-chest-film", domain=verdict.domain)
         turned = replace(verdict.pose, mirrored=False)
-        levels = self._infer(square, box.inside, turned)
+        levels, contrast = self._infer(square, box.inside, turned)
         doubt = _implausible(levels, box.inside, self._threshold)
         if doubt:
             return self._refuse(frame.shape, *doubt, domain=verdict.domain)
         flipped = _heart_on_the_right(levels)
         pose = replace(turned, mirrored=flipped and turned.turns > 0)
         if pose.mirrored:
-            levels = self._infer(square, box.inside, pose)
-        maps = ProbabilityMaps(np.asarray(pose.apply(levels), dtype=np.uint8), box)
+            levels, contrast = self._infer(square, box.inside, pose)
+        levels, contrast = (np.asarray(pose.apply(a), dtype=np.uint8) for a in (levels, contrast))
+        maps = ProbabilityMaps(levels, box, contrast)
         masks, scores = self._masks(maps)
         reasons = list(pose.reasons)
         if flipped and verdict.pose.mirrored and not pose.mirrored:
@@ -119,8 +120,8 @@ class Segmenter:
         """The cut of a region's map, as probability times 255."""
         return round(255 * float(self.network.card["thresholds"][region]))
 
-    def _infer(self, square: Float, inside: Mask, pose: Pose) -> Byte:
-        """Return cleaned levels (channels, S, S) of the film made upright."""
+    def _infer(self, square: Float, inside: Mask, pose: Pose) -> tuple[Byte, Byte]:
+        """Return cleaned levels (channels, S, S) and contrast (S, S) of the film made upright."""
         upright = np.asarray(pose.undo(square), dtype=np.float32)
         mask = np.asarray(pose.undo(inside), dtype=np.bool_)
         inputs = normalise(-upright if pose.inverted else upright, mask)
@@ -129,7 +130,7 @@ class Segmenter:
         for region in self._found:
             at = INDEX[region]
             levels[at] = shape.clean(region, levels[at], self._threshold(region))
-        return levels
+        return levels, contrast_bytes(inputs)
 
     @property
     def _found(self) -> list[Region]:
