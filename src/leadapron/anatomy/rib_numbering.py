@@ -34,6 +34,8 @@ _NOISE = 2.5
 _TOP_NOISE, _TOP_WIDER = 0.25, 1.5
 _LEVEL, _LEVEL_WORST = 0.3, 8.0
 _SPACING_WORST = 12.0
+_WARMTH = 4.0
+"""The worths are not independent: divided by this, they tell how often a number is wrong."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def agreed(
     guesses = [_Guesses(side, numbers, spacing) for side, numbers in (right, left)]
     together = _together(*guesses)
     best = np.unravel_index(int(together.argmax()), together.shape)
-    weight = np.exp(together - together.max())
+    weight = np.exp((together - together.max()) / _WARMTH)
     weight /= weight.sum()
     sides = []
     for axis, guess in enumerate(guesses):

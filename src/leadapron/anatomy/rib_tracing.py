@@ -22,7 +22,7 @@ Line = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _STEEPEST = 4
-_BEND = 0.03
+_BEND = 0.25
 _FLOOR = 0.12
 _PRESENT = 0.3
 _GAP, _SHORTEST = 9, 14

@@ -51,7 +51,8 @@ class Rib:
     Attributes:
         side: ``right`` or ``left``, the patient's.
         number: 1 to 12 from above; None where the ribs above could not be counted.
-        score: 0..1, how much of the evidence along the rib speaks for it and its number.
+        score: 0..1, mean probability of bone along the rib times the chance that its number is
+            not one off.
         centreline: float (N, 2) of (column, row) in pixels of the film, from the spine
             outwards.
         widths: float (N,), across the line, in pixels of the film.
@@ -97,9 +98,9 @@ def single_ribs(found: RegionMap, network: Network | None = None) -> list[Rib]:
     if view is None:
         return []
     net = network or shipped()
-    threshold = float(net.card["number_threshold"])
+    least = float(net.card["number_threshold"])
     return [
-        _rib(arc, side, view, pose, maps, sure >= threshold)
+        _rib(arc, sure, least, side, view, pose, maps)
         for side, arc, sure in _arcs(net.run(view.inputs[None])[0], view, Spacing.of(net.card))
     ]
 
@@ -129,13 +130,14 @@ def shipped() -> Network:
     return Network.open("ribs", threads=1)
 
 
-def _rib(arc: Arc, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps, sure: bool) -> Rib:
+def _rib(
+    arc: Arc, sure: float, least: float, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps
+) -> Rib:
     square = posed(view.back(arc.points), pose, maps.side)
-    score = float(arc.bone * arc.share)
     return Rib(
         side,
-        arc.number if sure else None,
-        score,
+        arc.number if sure >= least else None,
+        float(arc.bone * sure),
         maps.to_frame(square),
         arc.widths / view.zoom * maps.scale,
         cast(tuple[int, int], maps.shape),

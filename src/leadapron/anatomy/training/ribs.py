@@ -25,7 +25,7 @@ VERSION = "1.1.0"
 _EMA = 0.995
 _EVERY = 100
 _NUMBER_THRESHOLD = 0.5
-"""Of the evidence along a rib, what its number must hold; below, it goes unnumbered."""
+"""How sure a number must be; below, a rib goes unnumbered."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +53,7 @@ def train(
     plan = RibPlan()
     cages = load(data, network)
     log(f"{len(cages)} rib cages")
-    learn = [cage for cage in cages if cage.split == "train"]
-    net = fit(plan, learn, out, log)
-    again = out / "ribs-films"
-    again.mkdir(exist_ok=True)
-    net = fit(_films(plan), learn, again, log, start=net)
+    net = fit(plan, [cage for cage in cages if cage.split == "train"], out, log)
     card = {
         "name": "ribs",
         "version": VERSION,
@@ -73,11 +69,6 @@ def train(
     export.export(export.Probabilities(net), (INPUTS, SIZE, SIZE), out / "ribs.onnx", card)
 
 
-def _films(plan: RibPlan) -> RibPlan:
-    """A short second run in which films weigh more than projections."""
-    return dataclasses.replace(plan, steps=500, rate=8e-4, seed=plan.seed + 1, real=0.8)
-
-
 def load(data: Path, network: Network) -> list[Cage]:
     """Read every cage under ``data``: projections and checked films, all parts."""
     known = films.load(data, ("rib_drr", "wingspan"))
@@ -87,22 +78,11 @@ def load(data: Path, network: Network) -> list[Cage]:
     return list(rib_labels.projections(data, splits, network)) + drawn
 
 
-def fit(
-    plan: RibPlan,
-    cages: list[Cage],
-    out: Path,
-    log: Callable[[str], None] = print,
-    start: UNet | None = None,
-) -> UNet:
-    """Train and return the averaged network; continues from ``out/ribs.pt`` if present.
-
-    start: weights to begin with, instead of random ones.
-    """
+def fit(plan: RibPlan, cages: list[Cage], out: Path, log: Callable[[str], None] = print) -> UNet:
+    """Train and return the averaged network; continues from ``out/ribs.pt`` if present."""
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     net = UNet(plan.widths, INPUTS, COUNT).to(memory_format=torch.channels_last)
-    if start is not None:
-        net.load_state_dict(start.state_dict())
     mean = copy.deepcopy(net).requires_grad_(False)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
     state = out / "ribs.pt"
