@@ -105,7 +105,7 @@ def _batch(
         known = rng.random() < 0.6
         if known:
             film = chest[int(rng.integers(len(chest)))]
-            picture = augment.random(film, gate.SIZE * 2, rng, mirror=0).inputs
+            picture = augment.random(film, gate.SIZE * 2, rng, mirror=0, reach=augment.FAR).inputs
         else:
             picture = other.draw(gate.SIZE * 2, rng)
         inputs.append(_posed(picture, pose))

@@ -34,14 +34,18 @@ class Strangers:
         pools = ((0.3, self._pictures), (0.48, self._projections), (0.62, self._laterals))
         for share, pool in pools:
             if kind < share and pool:
-                return augment.random(_pick(pool, rng), size, rng).inputs
+                return _far(_pick(pool, rng), size, rng)
         if kind < 0.8:
-            return augment.random(_piece(_pick(self._chest, rng), rng), size, rng).inputs
+            return _far(_piece(_pick(self._chest, rng), rng), size, rng)
         image = _limb(rng) if kind < 0.93 else _texture(rng)
         if rng.random() < 0.7:
-            return augment.random(_film(image), size, rng).inputs
+            return _far(_film(image), size, rng)
         small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         return normalise(small.astype(np.float32), np.ones(small.shape, dtype=np.bool_))
+
+
+def _far(film: Film, size: int, rng: Random) -> Float:
+    return augment.random(film, size, rng, reach=augment.FAR).inputs
 
 
 def _pick(films: list[Film], rng: Random) -> Film:
