@@ -47,6 +47,11 @@ FAR = Reach((-0.65, 0.3), 0.12, 0.2, 0.25)
 """For the gate, which meets films before anything is known of them."""
 
 
+def any_reach(rng: Random) -> Reach:
+    """Return FAR or NEAR, one as likely as the other."""
+    return FAR if rng.random() < 0.5 else NEAR
+
+
 def plain(film: Film, size: int) -> Sample:
     """Return the film as it is, at ``size``."""
     scale = size / SIZE

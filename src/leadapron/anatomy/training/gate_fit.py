@@ -28,7 +28,7 @@ class GatePlan:
     """Everything that decides a run of the gate's training."""
 
     width: int = 24
-    steps: int = 2500
+    steps: int = 5000
     batch: int = 32
     rate: float = 2e-3
     seed: int = 3
@@ -64,13 +64,17 @@ class GateNet(nn.Module):
 
 
 def fit_gate(
-    plan: GatePlan, films: list[Film], negatives: Path | None, log: Callable[[str], None] = print
+    plan: GatePlan,
+    films: list[Film],
+    negatives: Path | None,
+    log: Callable[[str], None] = print,
+    start: GateNet | None = None,
 ) -> GateNet:
-    """Train the gate on films (chest) and on strangers (all else)."""
+    """Train the gate, or go on from ``start``, on films (chest) and strangers (all else)."""
     torch.manual_seed(plan.seed)
     chest = [f for f in films if f.source in ("wingspan", "gbc100")]
     other = strangers.Strangers(films, negatives)
-    net = GateNet(plan.width)
+    net = start or GateNet(plan.width)
     mean = copy.deepcopy(net).requires_grad_(False)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=1e-3)
     total = 0.0
@@ -105,7 +109,8 @@ def _batch(
         known = rng.random() < 0.6
         if known:
             film = chest[int(rng.integers(len(chest)))]
-            picture = augment.random(film, gate.SIZE * 2, rng, mirror=0, reach=augment.FAR).inputs
+            reach = augment.any_reach(rng)
+            picture = augment.random(film, gate.SIZE * 2, rng, mirror=0, reach=reach).inputs
         else:
             picture = other.draw(gate.SIZE * 2, rng)
         inputs.append(_posed(picture, pose))

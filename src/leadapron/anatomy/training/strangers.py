@@ -45,7 +45,7 @@ class Strangers:
 
 
 def _far(film: Film, size: int, rng: Random) -> Float:
-    return augment.random(film, size, rng, reach=augment.FAR).inputs
+    return augment.random(film, size, rng, reach=augment.any_reach(rng)).inputs
 
 
 def _pick(films: list[Film], rng: Random) -> Film:
