@@ -47,9 +47,9 @@ FAR = Reach((-0.65, 0.3), 0.12, 0.2, 0.25)
 """For the gate, which meets films before anything is known of them."""
 
 
-def any_reach(rng: Random) -> Reach:
-    """Return FAR or NEAR, one as likely as the other."""
-    return FAR if rng.random() < 0.5 else NEAR
+def reach(rng: Random, far: float) -> Reach:
+    """Return FAR with that chance, else NEAR."""
+    return FAR if rng.random() < far else NEAR
 
 
 def plain(film: Film, size: int) -> Sample:
@@ -62,17 +62,19 @@ def plain(film: Film, size: int) -> Sample:
     return _sample(film, place, np.asarray(image, dtype=np.float32), inside)
 
 
-def random(film: Film, size: int, rng: Random, mirror: float = 0.15, reach: Reach = NEAR) -> Sample:
+def random(
+    film: Film, size: int, rng: Random, mirror: float = 0.15, within: Reach = NEAR
+) -> Sample:
     """Return one random variant of the film, at ``size``; mirrored with that chance."""
     mirrored = rng.random() < mirror
-    place = _bent(_affine(size, rng, mirrored, reach), size, rng)
+    place = _bent(_affine(size, rng, mirrored, within), size, rng)
     turned = np.asarray(cv2.remap(film.image, place[0], place[1], cv2.INTER_LINEAR), dtype=np.uint8)
-    if rng.random() < reach.equalised:
+    if rng.random() < within.equalised:
         turned = _equalised(turned, rng)
     image = _float(turned) / np.float32(255)
     inside = _warp(film.inside.astype(np.uint8), place) > 0
     image = _intensity(image, inside, rng)
-    inside = _frame(image, inside, rng, reach.shutter)
+    inside = _frame(image, inside, rng, within.shutter)
     sample = _sample(film, place, image, inside)
     if mirrored:
         sample.target = np.ascontiguousarray(sample.target[list(MIRROR)])
@@ -111,10 +113,10 @@ def _bent(matrix: npt.NDArray[np.float64], size: int, rng: Random) -> Float:
     return place
 
 
-def _affine(size: int, rng: Random, mirrored: bool, reach: Reach) -> npt.NDArray[np.float64]:
+def _affine(size: int, rng: Random, mirrored: bool, within: Reach) -> npt.NDArray[np.float64]:
     angle = np.deg2rad(rng.normal(0, 6))
-    zoom = size / SIZE * np.exp(rng.uniform(*reach.zoom))
-    stretch, shear = np.exp(rng.normal(0, reach.stretch)), rng.normal(0, 0.04)
+    zoom = size / SIZE * np.exp(rng.uniform(*within.zoom))
+    stretch, shear = np.exp(rng.normal(0, within.stretch)), rng.normal(0, 0.04)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.array([[stretch, shear], [0, 1 / stretch]]) * zoom
     if mirrored:
