@@ -49,14 +49,22 @@ def to_bytes(ds: Dataset) -> bytes:
 def _file_meta(meta: Dataset) -> bytes:
     """Return group 0002 with its length (PS3.10 7.1)."""
     parts: list[bytes] = []
-    _dataset(Dataset({t: e for t, e in meta.items() if t != 0x00020000}), parts, False, "iso8859")
+    _elements(((t, e) for t, e in meta.items() if t != 0x00020000), parts, False, "iso8859")
     content = b"".join(parts)
     return struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(content)) + content
 
 
 def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[str]) -> None:
-    encodings = ds.get("SpecificCharacterSet", outer)
-    for _, element in sorted(ds.items(), key=_by_tag):
+    _elements(ds.items(), parts, implicit, ds.get("SpecificCharacterSet", outer))
+
+
+def _elements(
+    items: Iterable[tuple[BaseTag, DataElement | RawDataElement]],
+    parts: list[bytes],
+    implicit: bool,
+    encodings: str | list[str],
+) -> None:
+    for _, element in sorted(items, key=_by_tag):
         if element.VR == "SQ" and not isinstance(element, RawDataElement):
             _sequence(element, parts, implicit, encodings)
         elif isinstance(element, RawDataElement) or element.VR in _BYTES:

@@ -76,15 +76,19 @@ class Walk:
         path: str = "",
         outer: CharacterSet | None = None,
         depth: int = 0,
+        chars: CharacterSet | None = None,
     ) -> Dataset:
-        """Return the de-identified copy of one data set; `src` keeps every element."""
+        """Return the de-identified copy of one data set; `src` keeps every element.
+
+        `chars` is its character set where the caller knows it already.
+        """
         if depth > self.profile.max_depth:
             raise Quarantined(
                 f"sequences are nested deeper than {self.profile.max_depth}",
                 remedy="inspect the object; raise max_depth if it is genuine",
                 code="nesting",
             )
-        chars = character_set(src, outer)
+        chars = chars or character_set(src, outer)
         place = Place(src, {}, chars, parent, path, depth)
         if chars.corrected:
             self.notes.append(f"character set corrected to {chars.label[0]}")
@@ -102,7 +106,8 @@ class Walk:
 
     def _element(self, place: Place, tag: BaseTag, element: Element) -> None:
         if isinstance(element, RawDataElement):
-            element = whole(place.src, element)
+            if element.value is None or len(element.value) != element.length:
+                element = whole(place.src, element)
         rule = self.rules[place.parent, int(tag), element.VR or ""]
         if tag & _ODD_GROUP:
             self._private(place, tag, element, rule)

@@ -20,7 +20,7 @@ MIN_ID, MIN_PHRASE, LONG_ID = 4, 4, 6
 
 @dataclass
 class KnownValues:
-    """The identifying values met in one object; `pattern` finds them in any text."""
+    """The identifying values met in one object; `pattern_cached` finds them in any text."""
 
     names: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
@@ -32,10 +32,13 @@ class KnownValues:
     _cores_of: int = -1
 
     def pattern_cached(self) -> re.Pattern[str] | None:
-        """Return `pattern`, compiled again only after values were added."""
+        """Return one pattern for everything known, compiled again only after values were added."""
         if self._pattern_of != len(self):
-            self._pattern, self._pattern_of = self.pattern(), len(self)
+            self._pattern, self._pattern_of = _compiled(*self._frozen()), len(self)
         return self._pattern
+
+    def _frozen(self) -> tuple[frozenset[str], ...]:
+        return tuple(map(frozenset, (self.names, self.ids, self.phrases, self.dates)))
 
     def __len__(self) -> int:
         return len(self.names) + len(self.ids) + len(self.phrases) + len(self.dates)
@@ -46,38 +49,49 @@ class KnownValues:
             self.names.update(part.strip() for part in value.split("=") if part.strip(" ^"))
 
     def may_occur(self, text: str) -> bool:
-        """Return False only if no known value can be in `text`; much cheaper than `pattern`."""
+        """Return False only if no known value can be in `text`; much cheaper than the pattern."""
         if self._cores_of != len(self):
-            self._cores, self._cores_of = self.cores(), len(self)
+            self._cores, self._cores_of = _cores(*self._frozen()), len(self)
         squeezed = _squeeze(text)
         if any(core in squeezed for core in self._cores):
             return True
         return bool(self.names and names.DOTTED.search(text))
 
-    def cores(self) -> frozenset[str]:
-        """Return strings one of which is in every squeezed text that `pattern` could match."""
-        cores = {c for n in self.names for c in _name_cores(n)}
-        cores |= {_squeeze(v).lstrip("0") for v in self.ids}
-        cores |= {_squeeze(p) for v in self.phrases for p in _pieces(v)}
-        for digits in (_NO_DIGIT.sub("", v)[:8] for v in self.dates):
-            year, month, day = digits[:4], digits[4:6], digits[6:]
-            cores |= {year + month + day, year[2:] + month + day}
-            cores |= {month + day + year[2:], day + month + year[2:]}
-            cores |= {month + day + year, day + month + year}
-        return frozenset(c for c in cores if c)
 
-    def pattern(self) -> re.Pattern[str] | None:
-        """Return one pattern for everything known, longest alternatives first."""
-        parts: set[str] = set()
-        for name in self.names:
-            parts.update(_name_patterns(name))
-        parts.update(_identifier(v) for v in self.ids if _searchable_id(v))
-        pieces = {p for v in self.phrases for p in _pieces(v)}
-        parts.update(_phrase(v) for v in pieces if _searchable_phrase(v))
-        parts.update(f for v in self.dates for f in _date_patterns(v))
-        if not parts:
-            return None
-        return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
+@lru_cache(maxsize=256)
+def _cores(
+    persons: frozenset[str], ids: frozenset[str], phrases: frozenset[str], dates: frozenset[str]
+) -> frozenset[str]:
+    """Return strings one of which is in every squeezed text that the pattern could match."""
+    cores = {c for n in persons for c in _name_cores(n)}
+    cores |= {_squeeze(v).lstrip("0") for v in ids}
+    cores |= {_squeeze(p) for v in phrases for p in _pieces(v)}
+    for digits in (_NO_DIGIT.sub("", v)[:8] for v in dates):
+        year, month, day = digits[:4], digits[4:6], digits[6:]
+        cores |= {year + month + day, year[2:] + month + day}
+        cores |= {month + day + year[2:], day + month + year[2:]}
+        cores |= {month + day + year, day + month + year}
+    return frozenset(c for c in cores if c)
+
+
+@lru_cache(maxsize=256)
+def _compiled(
+    persons: frozenset[str], ids: frozenset[str], phrases: frozenset[str], dates: frozenset[str]
+) -> re.Pattern[str] | None:
+    """Return one pattern for everything known, longest alternatives first.
+
+    The slices of a series know the same values, so that most objects find theirs here.
+    """
+    parts: set[str] = set()
+    for name in persons:
+        parts.update(_name_patterns(name))
+    parts.update(_identifier(v) for v in ids if _searchable_id(v))
+    pieces = {p for v in phrases for p in _pieces(v)}
+    parts.update(_phrase(v) for v in pieces if _searchable_phrase(v))
+    parts.update(f for v in dates for f in _date_patterns(v))
+    if not parts:
+        return None
+    return re.compile("|".join(sorted(parts, key=len, reverse=True)), re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,8 @@ from leadapron.deid.charsets import CharacterSet
 from leadapron.deid.values import Element, texts
 from leadapron.model import BadInput
 
+Encoding = tuple[bool | None, bool | None]
+"""Implicit VR and little endian, as a data set was read; None if it was made in memory."""
 _UNDEFINED = 0xFFFFFFFF
 _PLAIN = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UT"}
@@ -56,9 +58,7 @@ def as_vr(element: Element, vr: str, chars: CharacterSet) -> Element:
     return DataElement(element.tag, vr, single, validation_mode=config.IGNORE)
 
 
-def as_raw(
-    tag: BaseTag, vr: str, value: Any, encoding: tuple[bool | None, bool | None]
-) -> RawDataElement | None:
+def as_raw(tag: BaseTag, vr: str, value: Any, encoding: Encoding) -> RawDataElement | None:
     """Return an ASCII text of our own making as the bytes of a file; None if it is none.
 
     Half as costly to make and to write as an element that pydicom checks and converts.

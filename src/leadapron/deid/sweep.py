@@ -127,13 +127,18 @@ class Sweep:
         everything = SEPARATOR.join(h.text for h in self.held)
         if not everything.isascii() or "\0" in everything.replace(SEPARATOR, ""):
             return self.held  # width and accents fold differently in each text
-        wanted = [patterns.GENERIC, patterns.UIDS, patterns.LONG_NUMBERS]
-        if self.known.may_occur(everything):
-            pattern = self.known.pattern_cached()
-            wanted += [pattern] if pattern is not None else []
+        wanted = (patterns.UIDS, patterns.LONG_NUMBERS)
         ends = list(accumulate(len(h.text) + len(SEPARATOR) for h in self.held))
         places = {m.start() for pattern in wanted for m in pattern.finditer(everything)}
-        return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
+        found = {bisect_right(ends, p) for p in places}
+        near = self.known.may_occur(everything)
+        found.update(
+            number
+            for number, held in enumerate(self.held)
+            if (held.free and patterns.generic(held.text))
+            or (near and self.known.may_occur(held.text))
+        )
+        return [self.held[i] for i in sorted(found)]
 
     def _clean(self, held: Held) -> list[str]:
         if held.text in ENUMERATED.get(int(held.tag), ()):
