@@ -42,6 +42,7 @@ from leadapron.deid.vault import FILM, PATIENT, Link, Vault
 from leadapron.model import BadInput, LeadApronError
 
 _METHOD_CODES = BaseTag(0x00120064)
+_SYNTAX = BaseTag(0x00020010)
 _META_HEAD: dict[BaseTag, Element] = {
     BaseTag(0x00020000): DataElement(0x00020000, "UL", 0),
     BaseTag(0x00020001): DataElement(0x00020001, "OB", b"\0\1"),
@@ -243,17 +244,17 @@ def _encode(ds: Dataset, out: Dataset, chars: CharacterSet) -> None:
     implicit, _ = ds.original_encoding
     old = getattr(ds, "file_meta", None)
     default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    used = old.get("TransferSyntaxUID", default) if old is not None else default
+    used = syntax(ds) if old is not None and "TransferSyntaxUID" in old else default
     if used == DeflatedExplicitVRLittleEndian:
         used = ExplicitVRLittleEndian  # few readers inflate; the content is the same
     facts = (
         ("UI", 0x00020002, _text(out, identity.SOP_CLASS, chars)),
         ("UI", 0x00020003, _text(out, identity.INSTANCE_UID, chars)),
-        ("UI", 0x00020010, str(used)),
         ("UI", 0x00020012, IMPLEMENTATION_CLASS_UID),
         ("SH", 0x00020013, "LEADAPRON"),
     )
     elements = (_element(BaseTag(tag), vr, value, (False, True)) for vr, tag, value in facts)
     meta = FileMetaDataset({**_META_HEAD, **{e.tag: e for e in elements}})
+    meta[_SYNTAX] = DataElement(_SYNTAX, "UI", used, validation_mode=config.IGNORE)
     out.file_meta = meta
     out.preamble = bytes(128)

@@ -65,9 +65,11 @@ def _elements(
     encodings: str | list[str],
 ) -> None:
     for _, element in sorted(items, key=_by_tag):
-        if element.VR == "SQ" and not isinstance(element, RawDataElement):
+        if isinstance(element, RawDataElement):
+            _plain(parts, element, element.value or b"", implicit)
+        elif element.VR == "SQ":
             _sequence(element, parts, implicit, encodings)
-        elif isinstance(element, RawDataElement) or element.VR in _BYTES:
+        elif element.VR in _BYTES:
             _plain(parts, element, element.value or b"", implicit)
         else:
             simple = _ascii(element)

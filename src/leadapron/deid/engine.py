@@ -92,8 +92,9 @@ class Walk:
         place = Place(src, {}, chars, parent, path, depth)
         if chars.corrected:
             self.notes.append(f"character set corrected to {chars.label[0]}")
+        step = self._element
         for tag, element in list(src.items()):
-            self._element(place, tag, element)
+            step(place, tag, element)
         if chars.corrected:
             label = DataElement(SPECIFIC_CHARACTER_SET, "CS", list(chars.label))
             place.out[label.tag] = label
@@ -105,9 +106,10 @@ class Walk:
         return out
 
     def _element(self, place: Place, tag: BaseTag, element: Element) -> None:
-        if isinstance(element, RawDataElement):
-            if element.value is None or len(element.value) != element.length:
-                element = whole(place.src, element)
+        if isinstance(element, RawDataElement) and (
+            element.value is None or len(element.value) != element.length
+        ):
+            element = whole(place.src, element)
         rule = self.rules[place.parent, int(tag), element.VR or ""]
         if tag & _ODD_GROUP:
             self._private(place, tag, element, rule)
@@ -262,7 +264,7 @@ class Walk:
         else:
             changed = "" if after is None else self.vault.fingerprint(as_bytes(after))
         here = f"{place.path}{tag:08X}"
-        self.entries.append(Entry(here, rule.name, rule.code, rule.action.value, before, changed))
+        self.entries.append(Entry(here, rule.name, rule.code, rule.action, before, changed))
 
     def learn(self, tag: int, vr: str, element: Element, chars: CharacterSet) -> None:
         """Take the identifying values of one element (and below) into the known values."""

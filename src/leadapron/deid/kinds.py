@@ -9,6 +9,7 @@ from pydicom.uid import UID_dictionary
 
 from leadapron.deid.documents import is_document
 from leadapron.deid.engine import ENCAPSULATED_DOCUMENT
+from leadapron.deid.frames import syntax
 from leadapron.deid.report import Reason
 
 _RAW = "1.2.840.10008.5.1.4.1.1.66"
@@ -39,13 +40,12 @@ def unclean(ds: Dataset) -> Reason | None:
     videos and models hide what no rule reaches.
     """
     sop_class = str(ds.get("SOPClassUID", "") or "")
-    meta = getattr(ds, "file_meta", None)
-    syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    used = syntax(ds)
     for matches, reason in (
         (sop_class == _RAW, _REASONS["raw"]),
         (sop_class.startswith(_AUDIO), _REASONS["audio"]),
         (sop_class == _DICOMDIR or _RECORDS in ds, _REASONS["directory"]),
-        (syntax.startswith(_VIDEO), _REASONS["video"]),
+        (used.startswith(_VIDEO), _REASONS["video"]),
         (sop_class in _MODELS, _REASONS["model"]),
         (is_document(sop_class) and not ds.get(ENCAPSULATED_DOCUMENT), _REASONS["empty"]),
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -50,12 +50,24 @@ class KnownValues:
 
     def may_occur(self, text: str) -> bool:
         """Return False only if no known value can be in `text`; much cheaper than the pattern."""
+        return bool(self.occurring([text]))
+
+    def occurring(self, texts: Sequence[str]) -> list[int]:
+        """Return the numbers of the texts that a known value could be in."""
         if self._cores_of != len(self):
             self._cores, self._cores_of = _cores(*self._frozen()), len(self)
-        squeezed = _squeeze(text)
-        if any(core in squeezed for core in self._cores):
-            return True
-        return bool(self.names and names.DOTTED.search(text))
+        squeezed = [_squeeze(text) for text in texts]
+        everything = "\n".join(squeezed)
+        found = [core for core in self._cores if core in everything]
+        dotted = self.names and names.DOTTED.search("\n".join(texts))
+        if not found and not dotted:
+            return []
+        return [
+            number
+            for number, text in enumerate(squeezed)
+            if any(core in text for core in found)
+            or (dotted and names.DOTTED.search(texts[number]))
+        ]
 
 
 @lru_cache(maxsize=256)

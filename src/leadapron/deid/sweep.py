@@ -131,13 +131,8 @@ class Sweep:
         ends = list(accumulate(len(h.text) + len(SEPARATOR) for h in self.held))
         places = {m.start() for pattern in wanted for m in pattern.finditer(everything)}
         found = {bisect_right(ends, p) for p in places}
-        near = self.known.may_occur(everything)
-        found.update(
-            number
-            for number, held in enumerate(self.held)
-            if (held.free and patterns.generic(held.text))
-            or (near and self.known.may_occur(held.text))
-        )
+        found.update(self.known.occurring([held.text for held in self.held]))
+        found.update(i for i, h in enumerate(self.held) if h.free and patterns.generic(h.text))
         return [self.held[i] for i in sorted(found)]
 
     def _clean(self, held: Held) -> list[str]:
