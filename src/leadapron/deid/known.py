@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from leadapron.deid import names
+from leadapron.deid.folding import simplified
 from leadapron.deid.names import IS_CJK
 from leadapron.deid.vocabulary import is_clinical_term
 
@@ -15,6 +16,8 @@ _NO_DIGIT = re.compile(r"\D")
 _GAPS = re.compile(r"[\W_]+")
 _AREA = re.compile(r"(?<=[省市区县州镇乡])(?=.{4})|[,，;；\n]")
 _HOUSE = re.compile(r"[\u4e00-\u9fff]{2,12}\d{1,5}[号弄巷]")
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {f"{number:02}": name for number, name in enumerate(_NAMES, 1)}
 MIN_ID, MIN_PHRASE, LONG_ID = 4, 4, 6
 
 
@@ -38,7 +41,8 @@ class KnownValues:
         return self._pattern
 
     def _frozen(self) -> tuple[frozenset[str], ...]:
-        return tuple(map(frozenset, (self.names, self.ids, self.phrases, self.dates)))
+        persons, phrases = map(simplified, self.names), map(simplified, self.phrases)
+        return tuple(map(frozenset, (persons, self.ids, phrases, self.dates)))
 
     def __len__(self) -> int:
         return len(self.names) + len(self.ids) + len(self.phrases) + len(self.dates)
@@ -56,7 +60,7 @@ class KnownValues:
         """Return the numbers of the texts that a known value could be in."""
         if self._cores_of != len(self):
             self._cores, self._cores_of = _cores(*self._frozen()), len(self)
-        squeezed = [_squeeze(text) for text in texts]
+        squeezed = [_squeeze(simplified(text)) for text in texts]
         everything = "\n".join(squeezed)
         found = [core for core in self._cores if core in everything]
         dotted = self.names and names.DOTTED.search("\n".join(texts))
@@ -83,6 +87,7 @@ def _cores(
         cores |= {year + month + day, year[2:] + month + day}
         cores |= {month + day + year[2:], day + month + year[2:]}
         cores |= {month + day + year, day + month + year}
+        cores.add(_MONTHS.get(month, ""))
     return frozenset(c for c in cores if c)
 
 
@@ -145,11 +150,12 @@ def _identifier(value: str) -> str:
 
 
 def _pieces(value: str) -> list[str]:
-    """Return a phrase and, of an address, the parts that lead to one door."""
+    """Return a phrase and, of an address, the parts that lead to one door; without accents too."""
     parts = [p.strip() for p in _AREA.split(value)]
     doors = [p for p in parts[1:] if any(c.isdigit() for c in p)]
     houses = [m.group() for p in parts if (m := _HOUSE.match(p))]
-    return [value, *(p for p in (*doors, *houses) if len(p) > MIN_PHRASE)]
+    found = [value, *(p for p in (*doors, *houses) if len(p) > MIN_PHRASE)]
+    return list(dict.fromkeys([*found, *map(names.plain, found)]))
 
 
 def _searchable_phrase(value: str) -> bool:
@@ -178,3 +184,7 @@ def _date_forms(value: str) -> Iterable[str]:
         yield f"(?<![\\d.]){a}{b}{year}(?!\\d)"
         yield f"(?<![\\d.]){int(a):02d}[-/.]{int(b):02d}[-/.]{year[2:]}(?![\\d.])"
     yield f"(?<![\\d.]){year[2:]}[-/.]{month}[-/.]{day}(?![\\d.])"
+    if name := _MONTHS.get(month):
+        named, number = f"{name}[a-z]*\\.?", f"0?{int(day)}(?:st|nd|rd|th)?"
+        yield f"(?<![A-Za-z]){named}[\\s._-]{{0,2}}{number}(?![A-Za-z\\d])"
+        yield f"(?<!\\d){number}[\\s._-]{{0,2}}{named}(?![A-Za-z])"

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 
 from leadapron.deid import patterns
-from leadapron.deid.folding import fold
+from leadapron.deid.folding import fold, simplified
 from leadapron.deid.known import KnownValues
 from leadapron.model import Quarantined
 
@@ -55,7 +55,7 @@ _SPELLS = re.compile(
 )
 """What a value must hold to spell a name or number in any of ENCODINGS."""
 ROUNDS = 3
-ENCODINGS = ("utf-8", "gb18030", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
+ENCODINGS = ("utf-8", "gb18030", "big5", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
 BETWEEN = b"\n\0\0\n"
 
 
@@ -193,7 +193,7 @@ class Sweep:
         if known is None:
             return False
         for encoding in ENCODINGS:
-            text = value.decode(encoding, "replace")
+            text = simplified(value.decode(encoding, "replace"))
             if self.known.may_occur(text) and known.search(text):
                 return True
         return False

@@ -18,12 +18,13 @@ SURE, CLEAR, WORD = 0.68, 0.75, 6
 PARAGRAPH, SPARSE, COMPACT = 3, 0.4, 1.2
 INK_LEAST, INK_MOST, DENSE, SOLID = 0.04, 0.7, 0.5, 0.98
 UNSEEN = 12
+LONG = 5
 
 _WORDS = (
     "L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD "
     "OBL LAO RAO LPO RPO DEC DECUB ERECT UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING "
     "STANDING PORTABLE MOBILE INSP EXP STAT A P H S I HF FH SEMI DECUBITUS LATERAL OBLIQUE "
-    "INSPIRATION EXPIRATION RECUMBENT WEIGHTBEARING XTABLE CROSSTABLE VIEW CHEST "
+    "INSPIRATION EXPIRATION RECUMBENT WEIGHTBEARING XTABLE CROSSTABLE VIEW CHEST DX SX "
     "左 右 左侧 右侧 立位 站立位 卧位 仰卧位 仰卧 平卧位 俯卧位 坐位 半坐位 半卧位 侧卧位 "
     "正位 侧位 左侧位 右侧位 斜位 左前斜位 右前斜位 左后斜位 右后斜位 后前位 前后位 "
     "胸部 床旁 床边 吸气 吸气相 呼气 呼气相 "
@@ -90,7 +91,18 @@ def _harmless(picture: Picture, block: list[TextBox], marks: frozenset[str]) -> 
 
 def _only_marks(text: str, marks: frozenset[str]) -> bool:
     words = [fold(w) for w in re.split(r"[\s\-_/.,:]+", text)]
-    return fold(text) in marks or (any(words) and all(w in marks for w in words if w))
+    if fold(text) in marks or (any(words) and all(w in marks for w in words if w)):
+        return True
+    return any(_of_marks(fold(text), frozenset(marks), long) for long in marks if len(long) >= LONG)
+
+
+def _of_marks(text: str, marks: frozenset[str], long: str) -> bool:
+    """Return whether a text read without its spaces is a long mark between other marks."""
+    before, found, after = text.partition(long)
+    return bool(found) and all(
+        not part or part in marks or any(_of_marks(part, marks, m) for m in marks if len(m) >= LONG)
+        for part in (before, after)
+    )
 
 
 def blocks(lines: list[TextBox]) -> list[list[TextBox]]:
