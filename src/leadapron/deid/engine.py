@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
+from pydicom.uid import UID_dictionary
 
 from leadapron.deid import dates, identity, safe_private
 from leadapron.deid.charsets import SPECIFIC_CHARACTER_SET, CharacterSet, character_set
@@ -27,7 +28,6 @@ from leadapron.model import Quarantined
 
 CONTENT_SEQUENCE = 0x0040A730
 ENCAPSULATED_DOCUMENT = 0x00420011
-_STANDARD_UIDS = "1.2.840.10008."
 _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119})
 _ALWAYS_LEARN = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
 _LEARNABLE = TEXT | DATE_VRS
@@ -181,8 +181,11 @@ class Walk:
         if vr in BINARY and isinstance(element.value, bytes) and tag >> 16 != _PIXEL_GROUP:
             here = f"{place.path}{tag:08X}"
             self.blobs.append(Blob(place.out, tag, here, place.parent))
-        elif vr in NUMBERS and isinstance(element.value, bytes):
-            if not NUMBERS[vr].fullmatch(element.value):
+        elif vr in NUMBERS:
+            value = element.value
+            if not isinstance(value, bytes):
+                value = "\\".join(texts(element, place.chars)).encode("ascii", "replace")
+            if not NUMBERS[vr].fullmatch(value):
                 self._not_a_number(place, tag, vr, element)
         elif vr in TEXT and element.value:
             text = "\\".join(texts(element, place.chars))
@@ -242,8 +245,8 @@ class Walk:
         return uid if self.profile.retain_uids else self._uid_pseudonym(uid)
 
     def _uid_pseudonym(self, uid: str) -> str:
-        """Return the UID's pseudonym; UIDs of the standard itself stay."""
-        if not uid or uid.startswith(_STANDARD_UIDS):
+        """Return the UID's pseudonym; UIDs of the standard itself stay (PS3.6 A)."""
+        if not uid or uid in UID_dictionary:
             return uid
         if uid not in self.uids:
             self.uids[uid] = self.vault.pseudonym(UID, uid)

@@ -28,6 +28,8 @@ CLASS_UIDS = (
 
 
 _OVERLAY_DATA = 0x60003000
+_NOT_OF_A_DATA_SET = frozenset({0x0000, 0x0002})
+"""Groups of messages and file heads (PS3.7, PS3.10): in a data set no reader gets past them."""
 
 
 class Rule(NamedTuple):
@@ -94,6 +96,8 @@ def _dropped(parent: int, tag: int) -> str:
     """Return why an attribute goes whatever the profile says; empty if its row decides."""
     if tag & 0xFFFF == 0:
         return "group length"
+    if tag >> 16 in _NOT_OF_A_DATA_SET:
+        return "command or file meta information"
     return "nested overlay or curve" if parent and tag >> 24 in (0x50, 0x60) else ""
 
 

@@ -26,9 +26,10 @@ NUMBERS = {
     "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
     "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
     "IS": re.compile(rb"[\d+\-\\ \0]*"),
+    "UI": re.compile(rb"[\d.\\ \0]*"),
     "TM": re.compile(rb"[\d:.\-\\ \0]*"),
 }
-"""What the values of number-like text VRs may be made of (PS3.5 6.2)."""
+"""What the values of VRs that no person writes text in may be made of (PS3.5 6.2)."""
 NEEDED = frozenset({0x0040A160, 0x00700006, 0x00080100, 0x00080104})
 """Texts and codes whose macro requires a value wherever it stands (Type 1 or 1C)."""
 ENUMERATED = {
