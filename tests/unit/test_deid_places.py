@@ -238,6 +238,28 @@ def test_a_name_in_a_uid_does_not_pass(tag: int, uid: bytes) -> None:
         assert not secrets_in(to_bytes(result.require()))
 
 
+@pytest.mark.parametrize("value", ["20200102" + NAME, "20200102-20200103", f"{NAME} 2020"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_no_date_does_not_pass_for_one(value: str, kept: bool) -> None:
+    profile = dataclasses.replace(
+        HEADERS,
+        retain_longitudinal_full_dates=kept,
+        retain_longitudinal_modified_dates=not kept,
+    )
+    for tag, vr in ((0x00080021, b"DA"), (0x0008002A, b"DT"), (0x0040A121, b"DA")):
+        ds = spliced(element(tag, vr, value.encode() + b" " * (len(value) % 2)))
+        data = to_bytes(deidentify(ds, profile, VAULT).require())
+        assert NAME.encode() not in data
+        assert kept or b"20200103" not in data
+
+
+def test_an_item_tag_outside_a_sequence_goes() -> None:
+    stray = struct.pack("<HHL", 0xFFFE, 0xE000, len(NAMED)) + NAMED
+    inner = struct.pack("<HHL", 0xFFFE, 0xE000, len(stray)) + stray
+    result = deidentify(spliced(element(0x00082218, b"SQ", inner)), HEADERS, VAULT)
+    assert result.dataset is None or not secrets_in(to_bytes(result.dataset))
+
+
 def test_unknown_attributes_go() -> None:
     out = deidentify(spliced(element(0x00085432, b"LO", NAMED)), HEADERS, VAULT).require()
     assert 0x00085432 not in out

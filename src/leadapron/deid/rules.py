@@ -28,8 +28,8 @@ CLASS_UIDS = (
 
 
 _OVERLAY_DATA = 0x60003000
-_NOT_OF_A_DATA_SET = frozenset({0x0000, 0x0002})
-"""Groups of messages and file heads (PS3.7, PS3.10): in a data set no reader gets past them."""
+_NOT_OF_A_DATA_SET = frozenset({0x0000, 0x0002, 0xFFFE})
+"""Groups of messages, file heads and item tags (PS3.7, PS3.10, PS3.5 7.5)."""
 
 
 class Rule(NamedTuple):
@@ -87,7 +87,7 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
         return Rule(
             resolve(asked, attribute_type(sop_class, parent, tag)), asked, keyword or row.name
         )
-    if not keyword:
+    if not keyword or (vr not in _VRS and " or " not in vr):
         return Rule(Action.REMOVE, "unknown attribute", "")
     return Rule(_kin(profile, keyword, vr), "K", keyword)
 
@@ -97,7 +97,7 @@ def _dropped(parent: int, tag: int) -> str:
     if tag & 0xFFFF == 0:
         return "group length"
     if tag >> 16 in _NOT_OF_A_DATA_SET:
-        return "command or file meta information"
+        return "no element of a data set"
     return "nested overlay or curve" if parent and tag >> 24 in (0x50, 0x60) else ""
 
 

@@ -24,7 +24,9 @@ BINARY = frozenset(
 )
 NUMBERS = {
     "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
+    "DA": re.compile(rb"[\d.\-\\ \0]*"),
     "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
+    "DT": re.compile(rb"[\d.+\-\\ \0]*"),
     "IS": re.compile(rb"[\d+\-\\ \0]*"),
     "UI": re.compile(rb"[\d.\\ \0]*"),
     "TM": re.compile(rb"[\d:.\-\\ \0]*"),
