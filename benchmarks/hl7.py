@@ -39,7 +39,7 @@ def correction(number: str, control: str) -> bytes:
 
 
 def merge(number: str, control: str) -> bytes:
-    return message("A40", control, f"PID|1||{number}^^^H^MR||测试^某", f"MRG|9{number}^^^H^MR")
+    return message("A40", control, f"PID|1||{number}^^^H^MR||测试^某", f"MRG|OLD{number}^^^H^MR")
 
 
 def ask(connection: socket.socket, raw: bytes) -> bytes:
@@ -70,7 +70,7 @@ def known(here: Instance, count: int) -> None:
     """Let the instance have seen films of these patients."""
     here.vault.remember(
         Link(PATIENT, number, here.vault.own_pseudonym(PATIENT, number), json.dumps({"id": number}))
-        for number in (f"{prefix}{n}" for n in range(count) for prefix in ("", "9"))
+        for number in (f"{prefix}{n}" for n in range(count) for prefix in ("", "OLD"))
     )
 
 
