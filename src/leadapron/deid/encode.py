@@ -42,7 +42,9 @@ def to_bytes(ds: Dataset) -> bytes:
     if not same or not uid.is_little_endian or uid == DeflatedExplicitVRLittleEndian:
         return _slow(ds)
     parts = [bytes(128), b"DICM", _file_meta(ds.file_meta)]
-    _dataset(ds, parts, uid.is_implicit_VR, "iso8859")
+    body = ((t, e) for t, e in ds.items() if t >> 16)  # a message's own attributes stay there
+    encodings = ds.get("SpecificCharacterSet", "iso8859")
+    _elements(body, parts, uid.is_implicit_VR, encodings)
     return b"".join(parts)
 
 
