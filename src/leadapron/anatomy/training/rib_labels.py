@@ -170,7 +170,8 @@ def _maps(image: npt.NDArray[np.generic], network: Network) -> tuple[Byte, Lette
     chance = network.run(inputs[None])[0]
     chance[:, ~box.inside] = 0
     levels = np.rint(chance * 255).astype(np.uint8)
-    return planes(ProbabilityMaps(levels, box, contrast_bytes(inputs))), box
+    both = np.concatenate([levels, contrast_bytes(inputs)[None]])
+    return planes(ProbabilityMaps(both, box)), box
 
 
 def _fitted(plane: npt.NDArray[np.integer], box: Letterbox) -> Mask:
