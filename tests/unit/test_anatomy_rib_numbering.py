@@ -5,7 +5,7 @@ import pytest
 
 from leadapron.anatomy.centreline import band
 from leadapron.anatomy.rib_courses import Course, courses
-from leadapron.anatomy.rib_numbering import Side, Spacing, chain
+from leadapron.anatomy.rib_numbering import Side, Spacing, agreed, chain
 from leadapron.anatomy.rib_tracing import trace
 from leadapron.anatomy.rib_view import COUNT, SIZE
 
@@ -113,6 +113,28 @@ def test_a_course_that_fits_nowhere_is_left_out() -> None:
     found = side(*((n, votes((n, 1.0))) for n in range(2, 8)))
     stray = Course(COLUMNS[:16], line(5)[:16] + 3, votes((2, 0.4), (9, 0.6)))
     assert numbers(Side([*found.courses, stray], 125.0, TOP)) == list(range(2, 8))
+
+
+def test_clear_sides_keep_their_numbers_and_are_sure() -> None:
+    found = side(*((n, votes((n, 1.0))) for n in range(2, 9)))
+    right, left = agreed((found, list(range(2, 9))), (found, list(range(2, 9))), SPACING)
+    assert [n for n, _ in right] == [n for n, _ in left] == list(range(2, 9))
+    assert all(0.9 < sure <= 1 for _, sure in (*right, *left))
+
+
+def test_a_wavering_side_follows_the_clear_one() -> None:
+    clear = side(*((n, votes((n, 1.0))) for n in range(2, 9)))
+    wavering = side(*((n, votes((n, 0.48), (n - 1, 0.52))) for n in range(3, 9)))
+    _, left = agreed((clear, list(range(2, 9))), (wavering, list(range(2, 8))), SPACING)
+    assert [n for n, _ in left] == list(range(3, 9))
+    assert all(0 < sure < 1 for _, sure in left)
+
+
+def test_a_side_without_ribs_has_no_numbers() -> None:
+    found = side(*((n, votes((n, 1.0))) for n in range(2, 9)))
+    right, left = agreed((found, list(range(2, 9))), (side(), []), SPACING)
+    assert [n for n, _ in right] == list(range(2, 9))
+    assert left == []
 
 
 def test_a_numbered_course_owns_the_bone_along_it() -> None:
