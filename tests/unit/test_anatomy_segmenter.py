@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from leadapron.anatomy import Segmenter, contours, core, cover, to_segmentation
+from leadapron.anatomy.labels import CHANNELS
+from leadapron.anatomy.preprocessing import Letterbox
+from leadapron.anatomy.probability import ProbabilityMaps
 from leadapron.anatomy.weights_file import DIRECTORY
 from leadapron.model import BadInput, IntegrityFailure, NotFound, Region, RegionMap, Unavailable
 
@@ -152,6 +155,27 @@ def test_cover_holds_the_mask_and_core_lies_in_it(found: RegionMap) -> None:
     assert not (mask & ~wide).any()
     assert not (sure & ~mask).any()
     assert cover(found, "heart", 0.001).sum() >= wide.sum() >= cover(found, "heart", 0.05).sum()
+
+
+def test_cover_turns_with_the_film(
+    segmenter: Segmenter, small: np.ndarray, found: RegionMap
+) -> None:
+    turned = segmenter.segment(np.rot90(small, 2), "MONOCHROME1")
+    back = np.rot90(cover(turned, "heart", 0.01), 2)
+    assert overlap(back, cover(found, "heart", 0.01)) > 0.97
+
+
+def test_cover_is_wider_where_readers_differ_more() -> None:
+    mask = np.zeros((80, 80), np.bool_)
+    mask[30:50, 30:50] = True
+    maps = ProbabilityMaps(
+        np.full((len(CHANNELS), 80, 80), 1, np.uint8), Letterbox.of((80, 80), 80)
+    )
+    calibration = {"cover": {"heart": {"0.01": 2.0}}, "profile": {"heart": [4.0, 4.0, 3.0, 3.0]}}
+    extras = {"probability": maps, "calibration": calibration}
+    wide = cover(RegionMap((80, 80), {Region.HEART: mask}, {}, extras=extras), "heart", 0.01)
+    rows = wide[:, 40].nonzero()[0]
+    assert rows.max() - 49 > 30 - rows.min() >= 0
 
 
 def test_cover_refuses_what_was_not_calibrated(found: RegionMap) -> None:

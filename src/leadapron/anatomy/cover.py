@@ -6,17 +6,21 @@ heart's base on the diaphragm. What is thresholded is therefore its log-probabil
 a slow rise by distance from the mask, so that what lies far off stays out however unsure
 the network is. The thresholds are split-conformal quantiles (Angelopoulos and Bates,
 arXiv 2107.07511) over films that the predicting network had not seen.
+
+Towards the diaphragm readers differ more than towards the lungs. ``cover`` therefore measures
+doubt by what is usual in that direction from the region's middle (``calibration.profile``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.anatomy.gate import Pose
 from leadapron.anatomy.probability import ProbabilityMaps
 from leadapron.model import BadInput, Region, RegionMap
 
@@ -43,7 +47,12 @@ def cover(region_map: RegionMap, region: str, miss_rate: float = 0.01) -> Mask:
     mask = region_map.mask(region)
     maps, levels = _levels(region_map, region)
     limit = _limit(region_map, "cover", region, miss_rate)
-    return mask | (maps.grown(doubt(levels, maps.shrunk(mask), maps.share)) <= limit)
+    pose = cast("Pose", region_map.extras.get("pose", Pose()))
+    upright = pose.undo(maps.shrunk(mask)).astype(np.bool_)
+    usual = _tables(region_map).get("profile", {}).get(Region(region), [1.0])
+    doubts = doubt(pose.undo(levels).astype(np.uint8), upright, maps.share)
+    relative = pose.apply(doubts / spread(usual, upright)).astype(np.float32)
+    return mask | (maps.grown(relative) <= limit)
 
 
 def core(region_map: RegionMap, region: str, false_rate: float = 0.01) -> Mask:
@@ -70,6 +79,24 @@ def doubt(levels: npt.NDArray[np.uint8], mask: Mask, share: float = 1.0) -> Floa
     return (rise * signed_distance(mask) - np.log(chance)).astype(np.float32)
 
 
+def spread(usual: Sequence[float], mask: Mask) -> Float:
+    """Return the doubt that is usual in each pixel's direction; float32 (S, S).
+
+    usual: by direction from the mask's middle, clockwise from the picture's right.
+    """
+    return np.asarray(usual, dtype=np.float32)[directions(mask, len(usual))]
+
+
+def directions(mask: Mask, count: int) -> npt.NDArray[np.intp]:
+    """Return each pixel's direction from the mask's middle, 0 to ``count`` - 1; (S, S)."""
+    rows, cols = np.nonzero(mask)
+    if not rows.size or count == 1:
+        return np.zeros(mask.shape, dtype=np.intp)
+    row, col = np.indices(mask.shape, dtype=np.float32)
+    turn = np.arctan2(row - rows.mean(), col - cols.mean()) / (2 * np.pi)
+    return (np.mod(turn, 1.0) * count).astype(np.intp) % count
+
+
 def signed_distance(mask: Mask) -> Float:
     """Return the distance to the mask's edge in pixels: 0 or less inside."""
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -85,8 +112,7 @@ def _levels(region_map: RegionMap, region: str) -> tuple[ProbabilityMaps, npt.ND
 
 
 def _limit(region_map: RegionMap, kind: str, region: str, rate: float) -> float:
-    tables = cast("Mapping[str, Mapping[str, Any]]", region_map.extras["calibration"])
-    limits = tables[kind].get(Region(region), {})
+    limits = _tables(region_map)[kind].get(Region(region), {})
     fitting = [known for known in limits if float(known) <= rate + 1e-12]
     if not fitting:
         known = ", ".join(sorted(limits)) or "none"
@@ -95,3 +121,7 @@ def _limit(region_map: RegionMap, kind: str, region: str, rate: float) -> float:
             remedy=f"calibrated rates for it: {known}",
         )
     return float(limits[max(fitting, key=float)])
+
+
+def _tables(region_map: RegionMap) -> Mapping[str, Mapping[str, Any]]:
+    return cast("Mapping[str, Mapping[str, Any]]", region_map.extras["calibration"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadapron.anatomy import shape
-from leadapron.anatomy.cover import doubt
+from leadapron.anatomy.cover import directions, doubt, spread
 from leadapron.anatomy.labels import INDEX
 from leadapron.anatomy.training import augment
 from leadapron.anatomy.training.films import Film
@@ -21,6 +21,7 @@ from leadapron.model import Region
 
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
+DIRECTIONS, _FEW = 16, 5
 _WEAK = (Region.RIBS, Region.THORAX, Region.RIGHT_CLAVICLE, Region.LEFT_CLAVICLE, Region.SPINE)
 Infer = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 Mask = npt.NDArray[np.bool_]
@@ -52,21 +53,25 @@ def dice(first: Mask, second: Mask) -> float:
     return 2 * float((first & second).sum()) / both if both else 1.0
 
 
-def limits(judges: Iterable[list[Examined]], cuts: dict[Region, float]) -> dict[str, Any]:
+def limits(judges: Sequence[list[Examined]], cuts: dict[Region, float]) -> dict[str, Any]:
     """Return the limits of ``doubt`` for ``cover`` and ``core``, by region and rate.
+
+    Those for ``cover`` are shares of the ``profile``, which comes from the first judge.
 
     Each judge is a set of films with what a network found on them that was not trained on
     them. A limit is the 95th percentile over films, the judges' largest: covering comes
     first. Only films whose labels cover the region everywhere take part, and no weakly
     labelled region.
     """
-    tables: dict[str, Any] = {"cover": {}, "core": {}}
+    tables: dict[str, Any] = {"cover": {}, "core": {}, "profile": {}}
     for films, (region, cut) in itertools.product(judges, cuts.items()):
         if region in _WEAK:
             continue
         rows: dict[str, list[list[float]]] = {"cover": [], "core": []}
+        usual = tables["profile"].setdefault(str(region), _profile(films, region, cut))
         for levels, mask, truth in _compare(films, region, cut):
-            rows["cover"].append(_quantiles(doubt(levels, mask)[truth]))
+            relative = doubt(levels, mask) / spread(usual, mask)
+            rows["cover"].append(_quantiles(relative[truth]))
             strict = doubt(255 - levels, ~mask)
             rows["core"].append(_quantiles(np.where(truth, -np.inf, strict)[mask]))
         for kind, columns in rows.items():
@@ -75,6 +80,20 @@ def limits(judges: Iterable[list[Examined]], cuts: dict[Region, float]) -> dict[
                 larger = {rate: max(new[rate], known.get(rate, 0.0)) for rate in new}
                 tables[kind][str(region)] = larger
     return tables
+
+
+def _profile(films: list[Examined], region: Region, cut: float) -> list[float]:
+    """Return the doubt that true pixels reach on nine films of ten, by direction, smoothed."""
+    by_direction: list[list[float]] = [[] for _ in range(DIRECTIONS)]
+    for levels, mask, truth in _compare(films, region, cut):
+        where, doubts = directions(mask, DIRECTIONS), doubt(levels, mask)
+        for number, reached in enumerate(by_direction):
+            there = doubts[truth & (where == number)]
+            if there.size > _FEW:
+                reached.append(float(np.quantile(there, 0.99, method="higher")))
+    most = np.array([np.quantile(reached, 0.9) if reached else 0.0 for reached in by_direction])
+    smooth = 0.25 * np.roll(most, 1) + 0.5 * most + 0.25 * np.roll(most, -1)
+    return [round(max(1.0, float(value)), 2) for value in smooth]
 
 
 @dataclass
@@ -121,7 +140,7 @@ def _quantiles(doubts: npt.NDArray[np.floating]) -> list[float]:
 def _table(rows: list[list[float]]) -> dict[str, float]:
     columns = zip(*rows, strict=True)
     return {
-        str(rate): round(max(0.0, _upper(column)), 2)
+        str(rate): round(max(0.0, _upper(column)), 3)
         for rate, column in zip(RATES, columns, strict=True)
     }
 
