@@ -4,8 +4,8 @@ How far a true outline may lie from the one found is not the same all round, nor
 film: the network's own probability falls slowly where nothing marks the edge, such as the
 heart's base on the diaphragm. What is thresholded is therefore its log-probability, with
 a slow rise by distance from the mask, so that what lies far off stays out however unsure
-the network is. The thresholds are split-conformal quantiles (Angelopoulos and Bates,
-arXiv 2107.07511) over films that the predicting network had not seen.
+the network is. The limits are tolerance limits (Wilks 1941) over films that the predicting
+network had not seen.
 
 Towards the diaphragm readers differ more than towards the lungs. ``cover`` therefore measures
 doubt by what is usual in that direction from the region's middle (``calibration.profile``).

@@ -37,7 +37,7 @@ SHIPPED = (
 )
 """Channels with labels good enough to be told to others."""
 
-VERSION, GATE_VERSION = "1.1.0", "1.1.0"
+VERSION, GATE_VERSION = "1.1.1", "1.1.0"
 
 
 DOMAIN = 0.2
