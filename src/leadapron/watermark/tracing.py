@@ -302,11 +302,11 @@ def _through_jpeg(
     prediction = predict(known.fine, whole, geometry, rounds=1, sharp=sharp)
     fitted = residual(whole, prediction, window)
     if copy.size < _LARGE:
-        before = unrounded(whole, fitted.expected, quantised)
+        before = unrounded(whole, fitted.expected, quantised, prediction.weight)
         prediction = predict(known.fine, before, geometry, rounds=1, sharp=sharp)
         fitted = residual(before, prediction, window)
     meter = Meter(known.band, known.mask, geometry, prediction)
-    slope, response = score(whole, fitted.expected, meter.signal(), quantised)
+    slope, response = score(whole, fitted.expected, meter.signal(), quantised, prediction.weight)
     return meter.measure(slope, response, fitted.gain)
 
 
