@@ -238,8 +238,7 @@ def predict(
     if sharp:
         curve = straightened(curve, flat, robust)
         expected, slope = apply_curve(flat, curve), slope_of_curve(flat, curve)
-        blurs = ((base_blur / step, 1.0),)
-        return Prediction(expected, slope, weight, followed, blurs=blurs)
+        return Prediction(expected, slope, weight, followed, blurs=((base_blur / step, 1.0),))
     toned = apply_curve(film.tone, curve)
     sigmas = _SHARP_BLURS if step <= 1.2 else _REDUCED_BLURS
     layers = [sample(blurred(toned, sigma * step), maps) for sigma in sigmas]

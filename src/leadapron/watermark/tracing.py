@@ -20,8 +20,8 @@ from leadapron.watermark.modelling import Film, Prediction, inside, predict
 from leadapron.watermark.overlay import grey
 from leadapron.watermark.quantisation import Quantised, detect, score, unrounded
 from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
-from leadapron.watermark.refining import misfit, settle
-from leadapron.watermark.registration import Features, Registration, align, features
+from leadapron.watermark.refining import SNAP_REACH, misfit, settle
+from leadapron.watermark.registration import Features, Registration, align, features, uncut
 from leadapron.watermark.scoring import Meter, residual, z_scores
 
 Float = npt.NDArray[np.float32]
@@ -179,9 +179,30 @@ def register(known: KnownFilm, copy: Float) -> Placed | None:
     if starts[0] is None or starts[0].inliers < _FEW_INLIERS:
         # Noise and blur hide the small features; the large ones are still there.
         starts.append(align(features(known.frame, _COARSE), features(copy, _COARSE)))
-    placed = [_laid(known, copy, start) for start in starts if start is not None]
+        starts.append(uncut(known.frame, copy))
+    placed = [_laid(known, copy, start) for start in _distinct(starts, known.frame.shape)]
     found = [one for one in placed if one is not None]
-    return min(found, key=lambda one: one.registration.residual, default=None)
+    return max(found, key=_explained, default=None)
+
+
+def _distinct(starts: Sequence[Registration | None], film: Sequence[int]) -> list[Registration]:
+    """Return the starts that lay the film at different places, most inliers first."""
+    rows, columns = film
+    corners = np.array([[0, 0, 1], [columns, 0, 1], [0, rows, 1], [columns, rows, 1.0]])
+    kept: list[tuple[Registration, npt.NDArray[np.float64]]] = []
+    for start in sorted((s for s in starts if s is not None), key=lambda s: -s.inliers):
+        laid = corners @ start.homography.T
+        place = laid[:, :2] / laid[:, 2:]
+        reach = SNAP_REACH * float(np.ptp(place, axis=0).max())
+        if all(np.max(np.abs(place - other)) > reach for _, other in kept):
+            kept.append((start, place))
+    return [start for start, _ in kept]
+
+
+def _explained(placed: Placed) -> float:
+    """Return how much of the film the copy shows, times how well the film explains it."""
+    found = placed.registration
+    return found.coverage * placed.prediction.followed * (1 - found.residual)
 
 
 def _laid(known: KnownFilm, copy: Float, found: Registration) -> Placed | None:
