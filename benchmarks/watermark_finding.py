@@ -13,6 +13,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from leadapron.watermark import FilmIndex, embed
@@ -102,17 +103,19 @@ def strangers(index: FilmIndex, films: dict[str, Picture], kind: str) -> dict:
 
 def finding(
     quick: bool, folder: Path | None = None, each: int = ASKED, kinds: tuple[str, ...] = ()
-) -> list[dict]:
-    """Return a row for every kind of copy, of films in the archive and of others."""
+) -> Iterator[dict]:
+    """Yield a row for every kind of copy, of films in the archive and of others."""
     archive = Archive.split(8 if quick else each, 4 if quick else OUTSIDE)
     if len(archive.asked) < 8:
         print("SKIPPED: finding films needs real films")
-        return []
+        return
     index = archive.index(600 if quick else TOTAL, folder)
     index.find(next(iter(archive.asked.values())))
-    chosen = [k for k in KINDS if not kinds or k in kinds]
-    rows = [asked(index, archive.asked, kind) for kind in chosen]
-    return rows + [strangers(index, archive.outside, kind) for kind in chosen]
+    chosen = kinds or tuple(KINDS)
+    for kind in chosen:
+        yield asked(index, archive.asked, kind)
+    for kind in chosen:
+        yield strangers(index, archive.outside, kind)
 
 
 def main() -> int:
@@ -122,9 +125,11 @@ def main() -> int:
     parser.add_argument("--kind", nargs="+", choices=tuple(KINDS), default=())
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = finding(False, options.archive, options.asked, tuple(options.kind))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+    rows = []
+    for row in finding(False, options.archive, options.asked, tuple(options.kind)):
+        rows.append(row)
+        if options.json:
+            options.json.write_text(json.dumps(rows, indent=1))
     return int(any(row.get("wrong") or row.get("sure_of_a_wrong_film") for row in rows))
 
 
