@@ -14,6 +14,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from leadapron.watermark import FilmIndex, embed
@@ -105,7 +106,7 @@ def finding(
     quick: bool, folder: Path | None = None, each: int = ASKED, kinds: tuple[str, ...] = ()
 ) -> Iterator[dict]:
     """Yield a row for every kind of copy, of films in the archive and of others."""
-    archive = Archive.split(8 if quick else each, 4 if quick else OUTSIDE)
+    archive = Archive.split(8 if quick else ASKED, 4 if quick else OUTSIDE)
     if len(archive.asked) < 8:
         print("SKIPPED: finding films needs real films")
         return
@@ -113,7 +114,7 @@ def finding(
     index.find(next(iter(archive.asked.values())))
     chosen = kinds or tuple(KINDS)
     for kind in chosen:
-        yield asked(index, archive.asked, kind)
+        yield asked(index, dict(islice(archive.asked.items(), each)), kind)
     for kind in chosen:
         yield strangers(index, archive.outside, kind)
 
@@ -121,7 +122,9 @@ def finding(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--archive", type=Path, help="folder that keeps the fingerprints")
-    parser.add_argument("--asked", type=int, default=ASKED, help="films asked for")
+    parser.add_argument(
+        "--asked", type=int, default=ASKED, help="how many of the 150 films to ask for"
+    )
     parser.add_argument("--kind", nargs="+", choices=tuple(KINDS), default=())
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,11 @@ class KnownFilm:
     band: Band
     mask: Float
 
+    @cached_property
+    def large_features(self) -> Features:
+        """What noise and blur leave of the film's features."""
+        return features(self.frame, _COARSE)
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -178,7 +183,7 @@ def register(known: KnownFilm, copy: Float) -> Placed | None:
     starts = [align(known.features, features(copy))]
     if starts[0] is None or starts[0].inliers < _FEW_INLIERS:
         # Noise and blur hide the small features; the large ones are still there.
-        starts.append(align(features(known.frame, _COARSE), features(copy, _COARSE)))
+        starts.append(align(known.large_features, features(copy, _COARSE)))
         starts.append(uncut(known.frame, copy))
     placed = [_laid(known, copy, start) for start in _distinct(starts, known.frame.shape)]
     found = [one for one in placed if one is not None]
