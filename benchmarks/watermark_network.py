@@ -1,6 +1,6 @@
 """Train a small convolutional denoiser on pairs of pictures, and apply it: needs PyTorch only.
 
-    python watermark_network.py FOLDER SECONDS
+    python watermark_network.py FOLDER CPU-SECONDS
 
 FOLDER/pairs.npz holds arrays in-0, out-0, in-1, out-1 …, uint8 (h, w); FOLDER/copy.npy the
 picture to clean. The result goes to FOLDER/result.npy, the steps made and the loss are printed.
@@ -47,9 +47,9 @@ def trained(pairs: list[tuple[np.ndarray, np.ndarray]], seconds: float) -> nn.Se
     # Marks are small: without this scale the steps would drown in rounding.
     scale = max(float(np.mean([np.std(a.astype(float) - b) for a, b in pairs])) / 255, 1e-6)
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    start, steps, kept = time.monotonic(), 0, 0.0
+    start, steps, kept = time.process_time(), 0, 0.0
     for given, wanted in batches(pairs, np.random.default_rng(1)):
-        done = (time.monotonic() - start) / seconds
+        done = (time.process_time() - start) / seconds
         if done >= 1:
             break
         for group in optimiser.param_groups:

@@ -20,7 +20,7 @@ from watermark_films import KEY, TRUE, VIEWS, Film, Picture, generator, psnr, re
 from watermark_leaks import LEAKS, clipped
 
 _PATCH, _FEATURES, _RIDGE = 9, 60_000, 5.0
-_NOISE, _MARKS, _SECONDS = 10, 3, 150
+_NOISE, _MARKS, _SECONDS = 10, 3, 60
 
 
 def learned(copy: Picture, rng: np.random.Generator, sigma: float) -> Picture:
@@ -105,7 +105,7 @@ def _cleaned(
         script = Path(__file__).with_name("watermark_network.py")
         command = [python, str(script), str(folder), str(_SECONDS)]
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=10 * _SECONDS
+            command, check=False, capture_output=True, text=True, timeout=20 * _SECONDS
         )
         if done.returncode:
             print(f"SKIPPED: {name}: {done.stderr.strip().splitlines()[-1:]}")
