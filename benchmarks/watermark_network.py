@@ -21,12 +21,18 @@ CHANNELS, LAYERS, PATCH, BATCH = 32, 7, 48, 16
 
 
 def network() -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(1, CHANNELS, 3, padding=1), nn.ReLU()]
+    layers: list[nn.Module] = [nn.Conv2d(2, CHANNELS, 3, padding=1), nn.ReLU()]
     for _ in range(LAYERS - 2):
         layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.ReLU()]
     last = nn.Conv2d(CHANNELS, 1, 3, padding=1)
     nn.init.zeros_(last.weight)
     return nn.Sequential(*layers, last)
+
+
+def seen(given: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return what the network is shown: the grey values, and their fine detail enlarged."""
+    soft = nn.functional.avg_pool2d(given, 5, 1, 2, count_include_pad=False)
+    return torch.cat([2 * given - 1, (given - soft) / (3 * scale)], dim=1)
 
 
 def batches(pairs: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator):
@@ -41,7 +47,10 @@ def batches(pairs: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
         yield both[:, :1] / 255, both[:, 1:] / 255
 
 
-def trained(pairs: list[tuple[np.ndarray, np.ndarray]], seconds: float) -> nn.Sequential:
+def trained(
+    pairs: list[tuple[np.ndarray, np.ndarray]], seconds: float
+) -> tuple[nn.Sequential, float]:
+    """Return the network, which tells what to take away in units of the scale, and the scale."""
     torch.manual_seed(1)
     model = network()
     # Marks are small: without this scale the steps would drown in rounding.
@@ -54,26 +63,24 @@ def trained(pairs: list[tuple[np.ndarray, np.ndarray]], seconds: float) -> nn.Se
             break
         for group in optimiser.param_groups:
             group["lr"] = 1e-3 * (1 - done) + 1e-5
-        loss = torch.mean(((given - wanted) / scale - model(given)) ** 2)
+        loss = torch.mean(((given - wanted) / scale - model(seen(given, scale))) ** 2)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         steps, kept = steps + 1, 0.99 * kept + 0.01 * float(loss)
     print(f"steps {steps} loss {kept:.3f} of 1")
-    with torch.no_grad():
-        model[-1].weight *= scale
-        model[-1].bias *= scale
-    return model
+    return model, scale
 
 
-def applied(model: nn.Sequential, copy: np.ndarray) -> np.ndarray:
+def applied(model: nn.Sequential, scale: float, copy: np.ndarray) -> np.ndarray:
     """Return the cleaned picture; done in strips to bound memory."""
-    edge, out = LAYERS, np.empty(copy.shape, np.uint8)
+    edge, out = LAYERS + 2, np.empty(copy.shape, np.uint8)
     whole = np.pad(copy, edge, mode="reflect").astype(np.float32) / 255
     with torch.no_grad():
         for top in range(0, copy.shape[0], 128):
             strip = whole[top : top + 128 + 2 * edge]
-            taken = model(torch.from_numpy(strip)[None, None])[0, 0].numpy()
+            given = torch.from_numpy(strip)[None, None]
+            taken = scale * model(seen(given, scale))[0, 0].numpy()
             clean = (strip - taken)[edge:-edge, edge:-edge] * 255
             out[top : top + len(clean)] = np.clip(np.rint(clean), 0, 255)
     return out
@@ -84,7 +91,7 @@ def main() -> int:
     torch.set_num_threads(1)
     with np.load(folder / "pairs.npz") as kept:
         pairs = [(kept[f"in-{i}"], kept[f"out-{i}"]) for i in range(len(kept) // 2)]
-    np.save(folder / "result.npy", applied(trained(pairs, seconds), np.load(folder / "copy.npy")))
+    np.save(folder / "result.npy", applied(*trained(pairs, seconds), np.load(folder / "copy.npy")))
     return 0
 
 
