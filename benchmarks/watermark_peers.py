@@ -48,9 +48,9 @@ else:
     for path in sys.argv[4:]:
         signal.alarm(30)
         try:
-            print(int(np.sum(get(cv2.imread(path)) == bits)), flush=True)
+            print('bits', int(np.sum(get(cv2.imread(path)) == bits)), flush=True)
         except Exception:
-            print(-1, flush=True)
+            print('bits -1', flush=True)
         signal.alarm(0)
 """
 
@@ -81,8 +81,8 @@ def peers(film: Film, python: str | None) -> list[dict]:
     return rows
 
 
-def _worker(python: str, *words: str) -> list[str]:
-    """Return the lines that the peer printed before it ended or its time was over."""
+def _worker(python: str, *words: str) -> list[int]:
+    """Return the bits that the peer read right before it ended or its time was over."""
     command = [python, "-c", _PEER, *words]
     try:
         done = subprocess.run(
@@ -90,10 +90,15 @@ def _worker(python: str, *words: str) -> list[str]:
         )
     except subprocess.TimeoutExpired as late:
         print(f"{words[2]}: stopped after {_LONGEST} s")
-        return (late.stdout or b"").decode().split()
+        return _told((late.stdout or b"").decode())
     if done.returncode:
         print(f"{words[2]}: {done.stderr.strip().splitlines()[-1:]}")
-    return done.stdout.split()
+    return _told(done.stdout)
+
+
+def _told(output: str) -> list[int]:
+    """Return the numbers; the peers print other things too."""
+    return [int(line.split()[1]) for line in output.splitlines() if line.startswith("bits ")]
 
 
 def _peer(film: Film, python: str, peer: str, folder: Path) -> list[dict]:
@@ -113,7 +118,7 @@ def _peer(film: Film, python: str, peer: str, folder: Path) -> list[dict]:
                 paths.append(str(folder / f"{place}-{label}.png"))
                 labels.append((attack, label))
                 Image.fromarray(picture).save(paths[-1])
-    counts = [int(line) for line in _worker(python, "get", str(folder), peer, *paths)]
+    counts = _worker(python, "get", str(folder), peer, *paths)
     if len(counts) < len(paths):
         print(f"{peer}: {len(paths) - len(counts)} of {len(paths)} pictures were not read in time")
     strength = round(psnr(clean, marked, 255), 1)
