@@ -37,6 +37,10 @@ GOALS = {
     "cardiothoracic ratio, mean abs error": (0.020, 0.012),
     "heart uncovered by cover(.01), 95th percentile": (0.01, 0.005),
 }
+CHANGES = (
+    "inverted", "rotated 180", "flipped up-down", "black border", "white border",
+    "border of noise", "locally equalised", "blurred", "noisy",
+)  # fmt: skip
 
 
 class OpenGate:
@@ -115,18 +119,35 @@ def wingspan_row(film: films.Film, result: RegionMap, raw: Mask) -> Row:
 
 
 def sturdy(segmenter: Segmenter, film: films.Film, plain: RegionMap) -> Row:
-    """Inverted, falsely tagged and upside-down copies against the film itself."""
+    """Inverted, turned, framed and otherwise processed copies against the film itself."""
+    picture, edge = film.image, film.image.shape[0] // 4
+    middle = np.s_[edge:-edge, edge:-edge]
+    light, dark = (np.pad(picture, edge, constant_values=grey) for grey in (255, 0))
+    noise = np.random.default_rng(0).integers(0, 256, dark.shape, dtype=np.uint8)
+    noise[middle] = picture
     copies: dict[str, tuple[np.ndarray, Callable[[Mask], Mask]]] = {
-        "inverted": (255 - film.image, lambda mask: mask),
-        "rotated 180": (np.rot90(film.image, 2), lambda mask: np.rot90(mask, 2)),
-        "flipped up-down": (film.image[::-1], lambda mask: mask[::-1]),
+        "inverted": (255 - picture, lambda mask: mask),
+        "rotated 180": (np.rot90(picture, 2), lambda mask: np.rot90(mask, 2)),
+        "flipped up-down": (picture[::-1], lambda mask: mask[::-1]),
+        "black border": (dark, lambda mask: mask[middle]),
+        "white border": (light, lambda mask: mask[middle]),
+        "border of noise": (noise, lambda mask: mask[middle]),
+        "locally equalised": (cv2.createCLAHE(4, (8, 8)).apply(picture), lambda mask: mask),
+        "blurred": (cv2.GaussianBlur(picture, (0, 0), 3), lambda mask: mask),
+        "noisy": (_noisy(picture), lambda mask: mask),
     }
     row: Row = {}
     for name, (picture, back) in copies.items():
         result = segmenter.segment(picture)
         pairs = [dice(found(plain, r), back(found(result, r))) for r in (*LUNGS, Region.HEART)]
+        row[f"{name}: accepted"] = float(result.in_domain)
         row[name] = float(min(pairs) > 0.97)
     return row
+
+
+def _noisy(picture: np.ndarray) -> np.ndarray:
+    grain = np.random.default_rng(1).normal(0, 13, picture.shape)
+    return np.rint(picture + grain).clip(0, 255).astype(np.uint8)
 
 
 def column(rows: list[Row], name: str) -> np.ndarray:
@@ -248,10 +269,10 @@ def summary(wing: list[Row], other: list[Row], drr: list[Row], hand: list[Row]) 
         "films accepted, wingspan test": mean(wing, "accepted"),
         "films accepted, gbc100 held out": mean(other, "accepted"),
         "CT projections refused": mean(drr, "refused"),
-        "inverted: same masks": mean(wing, "inverted"),
-        "rotated 180: same masks": mean(wing, "rotated 180"),
-        "flipped up-down: same masks": mean(wing, "flipped up-down"),
     }
+    for name in CHANGES:
+        figures[f"{name}: accepted"] = mean(wing, f"{name}: accepted")
+        figures[f"{name}: same masks"] = mean(wing, name)
     for region in ("heart", *LUNGS):
         missed = column(wing, f"{region} uncovered")
         figures[f"{region} uncovered by cover(.01), 95th percentile"] = float(

@@ -21,6 +21,7 @@ import numpy as np
 import burned_films as films
 import burned_text as bt
 from burned_films import Film
+from burned_replanted import grounds, replanted
 from leadapron.deid import MemoryVault, Profile, deidentify
 from leadapron.deid.report import Report
 
@@ -96,7 +97,7 @@ def run(
 
 
 SETS: dict[str, Callable[[str, int], Film]] = {
-    "texts": films.texted, "wrapped": films.wrapped, "clean": films.clean,
+    "texts": films.texted, "wrapped": films.wrapped, "replanted": replanted, "clean": films.clean,
 }  # fmt: skip
 
 
@@ -110,6 +111,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in bt.missing():
         print(f"SKIPPED: font {name} (not installed)", file=sys.stderr)
+    if "replanted" in options.sets and not grounds():
+        print("SKIPPED: replanted (no films in deid/pseudo_phi)", file=sys.stderr)
+        options.sets = [name for name in options.sets if name != "replanted"]
     results = {}
     for name in options.sets:
         misses: list[str] = []

@@ -189,6 +189,43 @@ def test_gdcmanon_opens_ours(tmp_path: Path) -> None:
     assert back.SOPInstanceUID == ds.SOPInstanceUID
 
 
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (["deidentify", "--recipient", "cert.pem"], {}),
+        (
+            ["protect", "--transfer-syntax", "1.2.840.10008.1.2.1"],
+            {"LEADAPRON_IDENTITY_RECIPIENTS": '["cert.pem"]'},
+        ),
+    ],
+    ids=["deidentify", "gateway"],
+)
+def test_gdcmanon_opens_what_the_commands_write(
+    words: list[str],
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from typer.testing import CliRunner
+
+    from leadapron.app.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    private = MAKERS["rsa"]()
+    Path("cert.pem").write_bytes(certificate(private).public_bytes(ser.Encoding.PEM))
+    Path("key.pem").write_bytes(pem(private))
+    sample("RG1_UNCI.dcm").save_as("in.dcm", enforce_file_format=True)
+    done = CliRunner().invoke(app, [*words, "in.dcm", "out.dcm", "--keys", "k"], env=variables)
+    assert done.exit_code == 0, done.output
+    assert NUMBER.encode() not in Path("out.dcm").read_bytes()
+    judged = subprocess.run(
+        [gdcmanon(), "-d", "-k", "key.pem", "-c", "cert.pem", "-i", "out.dcm", "-o", "back.dcm"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert pydicom.dcmread("back.dcm").PatientID == NUMBER
+
+
 def test_we_open_gdcmanons(tmp_path: Path) -> None:
     private = MAKERS["rsa"]()
     (tmp_path / "cert.pem").write_bytes(certificate(private).public_bytes(ser.Encoding.PEM))

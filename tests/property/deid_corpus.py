@@ -197,6 +197,11 @@ def corpus() -> Iterator[tuple[str, bytes]]:
     yield "surplus-after-pixels", file(base(rows=4) + element(0x7FE00010, b"OB", bytes(16) + NAME))
     yield "fragments-none", file(base(rows=4) + fragments(), JPEG)
     yield "fragments-cut", file(base(rows=4) + fragments(jpeg_header(4, 4))[:-30], JPEG)
+    endless = struct.pack("<HHL", 0x0028, 0x0010, 0xFFFFFFFF) + b"\xff" * 6
+    yield (
+        "endless-number",
+        file(short(0x00080016, CR) + endless + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0), IMPLICIT),
+    )
     yield "empty-data-set", file(b"")
     yield "empty-file", b""
     yield "empty-preamble-only", bytes(128) + b"DICM"
@@ -206,6 +211,8 @@ def corpus() -> Iterator[tuple[str, bytes]]:
         + b"\xff\xff\xff\x7f"
         + file(base())[144:],
     )
+    meta = element(0x00020010, b"UI", BIG.encode() + b"\0")
+    yield "meta-in-data-set", file(base() + meta + element(0x00000002, b"UI", CR))
     yield "meta-no-syntax", file(base()).replace(b"1.2.840.10008.1.2.1\0", b"9.9.9.9.9.9.9.9.9.9\0")
     yield "text-with-controls", file(base() + element(0x00081040, b"LO", b"Kauf\0man \x1b$B\x1b(B"))
 

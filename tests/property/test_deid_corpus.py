@@ -47,9 +47,10 @@ for line in sys.stdin:
 FILES = sorted(p for p in FOLDER.iterdir() if p.suffix in (".dcm", ".z"))
 MUST_FAIL = ("truncated-in-sequence", "truncated-in-value", "truncated-item", "truncated-length",
              "nesting-", "bomb-deflated", "bomb-jpeg", "deflated-damaged", "empty-",
-             "fragments-cut")  # fmt: skip
+             "fragments-cut", "endless-")  # fmt: skip
 MUST_PASS = ("deflated-good", "bigendian-good", "implicit-good", "polyglot-", "duplicate-",
-             "private-", "odd-length-text", "bomb-items", "comment-jpeg", "surplus-")  # fmt: skip
+             "private-", "odd-length-text", "bomb-items", "comment-jpeg", "surplus-",
+             "meta-in-data-set")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def test_the_view_centres_the_lungs_and_finds_its_way_back() -> None:
     right[60:200, 50:120], left[60:210, 160:240] = 255, 255
     ribs = np.zeros_like(right)
     ribs[100, 80] = 255
-    view = RibView.of(ribs, right, left)
+    view = RibView.of(np.stack([ribs, right, left, ribs, ribs]))
     assert view is not None
     rows, columns = np.nonzero(view.inputs[1:].max(axis=0) > 0.5)
     middle = (rows[0] + rows[-1]) / 2, (columns.min() + columns.max()) / 2
@@ -113,7 +113,7 @@ def test_the_view_centres_the_lungs_and_finds_its_way_back() -> None:
 def test_without_two_lungs_there_is_no_view() -> None:
     lung, empty = np.zeros((2, 320, 320), np.uint8)
     lung[60:200, 50:120] = 255
-    assert RibView.of(empty, lung, empty) is None
+    assert RibView.of(np.stack([empty, lung, empty, empty, empty])) is None
 
 
 @pytest.mark.parametrize(("turns", "mirrored"), list(itertools.product(range(4), (False, True))))
@@ -170,6 +170,18 @@ def test_a_drawing_becomes_masks(tmp_path: Path) -> None:
     assert spine is not None
     assert spine[20, 12:29].all()
     assert not spine[:, :9].any()
+
+
+def test_a_stroke_can_be_cut_to_where_both_edges_are_told() -> None:
+    line, widths = np.array([[0.0, 5], [10, 5], [30, 5]]), np.array([4.0, 6, 6])
+    stroke = drawing.Stroke("rib", "L", 7, "posterior", line, widths, True, True, 5.0)
+    np.testing.assert_allclose(stroke.clear.points, [[5, 5], [10, 5], [30, 5]])
+    np.testing.assert_allclose(stroke.clear.widths, [5, 6, 6])
+    assert stroke.clear.hidden == 0
+    whole = drawing.Stroke("rib", "L", 7, "posterior", line, widths, True, True)
+    assert whole.clear is whole
+    overlong = drawing.Stroke("rib", "L", 7, "posterior", line, widths, True, True, 500.0)
+    assert len(overlong.clear.points) >= 2
 
 
 def test_a_drawing_belongs_to_one_film(tmp_path: Path) -> None:

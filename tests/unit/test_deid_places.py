@@ -97,6 +97,7 @@ def test_safe_private_values_stay_under_their_creator_in_any_block() -> None:
 @pytest.mark.parametrize(
     ("ds", "kept"),
     [
+        (with_block(0x200D, 0x11, "Philips US Imaging DD 045", a=(0xF1, "LO", "C5-1")), 2),
         (with_block(0x0019, 0x10, "ACME", a=(0x23, "DS", "1.5")), 0),  # another's creator
         (with_block(0x0019, 0x10, " GEMS_ACQU_01 ", a=(0x23, "DS", "1.5")), 2),  # padding
         (with_block(0x0019, 0x10, "gems_acqu_01", a=(0x23, "DS", "1.5")), 0),  # another name
@@ -220,6 +221,43 @@ def test_a_name_where_a_number_belongs_does_not_pass(vr: bytes) -> None:
         result = deidentify(spliced(element(tag, vr, NAMED)), HEADERS, VAULT)
         if result.dataset is not None:
             assert not secrets_in(to_bytes(result.dataset))
+
+
+@pytest.mark.parametrize("uid", [NAMED, b"1.2.840.10008." + NAMED, NUMBER.encode() + b".1 x"])
+@pytest.mark.parametrize("tag", [0x00080016, 0x00081150, 0x00080018, 0x0020000D, 0x0008010C])
+def test_a_name_in_a_uid_does_not_pass(tag: int, uid: bytes) -> None:
+    ds = sample("CT_small.dcm")
+    if tag in ds:
+        del ds[tag]
+    data = written(ds)
+    at = data.index(struct.pack("<HH2s", 0x0008, 0x0020, b"DA"))
+    result = deidentify(parse(data[:at] + element(tag, b"UI", uid) + data[at:]), HEADERS, VAULT)
+    if tag == 0x00080016:
+        assert result.quarantine[0].code == "unknown-sop-class"
+    else:
+        assert not secrets_in(to_bytes(result.require()))
+
+
+@pytest.mark.parametrize("value", ["20200102" + NAME, "20200102-20200103", f"{NAME} 2020"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_no_date_does_not_pass_for_one(value: str, kept: bool) -> None:
+    profile = dataclasses.replace(
+        HEADERS,
+        retain_longitudinal_full_dates=kept,
+        retain_longitudinal_modified_dates=not kept,
+    )
+    for tag, vr in ((0x00080021, b"DA"), (0x0008002A, b"DT"), (0x0040A121, b"DA")):
+        ds = spliced(element(tag, vr, value.encode() + b" " * (len(value) % 2)))
+        data = to_bytes(deidentify(ds, profile, VAULT).require())
+        assert NAME.encode() not in data
+        assert kept or b"20200103" not in data
+
+
+def test_an_item_tag_outside_a_sequence_goes() -> None:
+    stray = struct.pack("<HHL", 0xFFFE, 0xE000, len(NAMED)) + NAMED
+    inner = struct.pack("<HHL", 0xFFFE, 0xE000, len(stray)) + stray
+    result = deidentify(spliced(element(0x00082218, b"SQ", inner)), HEADERS, VAULT)
+    assert result.dataset is None or not secrets_in(to_bytes(result.dataset))
 
 
 def test_unknown_attributes_go() -> None:

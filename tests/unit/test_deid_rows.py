@@ -225,7 +225,27 @@ def test_the_shipped_table_is_the_published_one() -> None:
 
 # other editions
 
-ADDED = {"2023e": 47, "2024b": 36, "2026c": 1}
+ADDED = {"before-2023e": 197, "2023e": 47, "2024b": 36, "2026c": 1}
+DEVICE, KEPT, MADE_CLEAN = "retain_device_identity", {"retain_device_identity": "K"}, "C"
+BASIC = {
+    "before-2023e": {
+        "00100020": ("Z", "Z/D"),
+        "30060009": ("X/D", "Z"),
+        "30100077": ("D", "X/D"),
+        "300A00B2": ("X", "X/Z"),
+    },
+    "2023e": {"00100020": ("Z", "Z/D")},
+}
+CHANGED_OPTIONS = {
+    "before-2023e": {
+        "00081120": ({"retain_uids": "X"}, {"retain_uids": "K"}),
+        "00203401": ({}, KEPT),
+        "00321021": (KEPT, {DEVICE: MADE_CLEAN}),
+        "00321033": ({}, {"clean_descriptors": "C"}),
+        "00400001": (KEPT, {DEVICE: MADE_CLEAN}),
+        "00400241": (KEPT, {DEVICE: MADE_CLEAN}),
+    },
+}
 
 
 @pytest.mark.parametrize("edition", list(ADDED))
@@ -233,8 +253,11 @@ def test_an_earlier_edition_differs_only_where_documented(edition: str) -> None:
     now, then = rows(), rows(edition)
     assert set(then) < set(now)
     assert len(now) - len(then) == ADDED[edition]
-    changed = {tag: (row.basic, now[tag].basic) for tag, row in then.items() if row != now[tag]}
-    assert changed == ({"00100020": ("Z", "Z/D")} if edition == "2023e" else {})
+    basic = {t: (r.basic, now[t].basic) for t, r in then.items() if r.basic != now[t].basic}
+    both = {tag: (row.options, now[tag].options) for tag, row in then.items()}
+    assert basic == BASIC.get(edition, {})
+    changed = {tag: pair for tag, pair in both.items() if pair[0] != pair[1]}
+    assert changed == CHANGED_OPTIONS.get(edition, {})
 
 
 def test_editions_are_listed_and_others_are_unknown() -> None:

@@ -27,7 +27,7 @@ _FLOOR = 0.25 / 255
 """What a probability that was rounded to zero may have been."""
 
 _PER_SIDE = 48.0
-"""Rise of the doubt, in nats, over a distance of one side of the network's square."""
+"""Rise of the doubt, in nats, over a distance of one side of what the network looked at."""
 
 
 def cover(region_map: RegionMap, region: str, miss_rate: float = 0.01) -> Mask:
@@ -43,7 +43,7 @@ def cover(region_map: RegionMap, region: str, miss_rate: float = 0.01) -> Mask:
     mask = region_map.mask(region)
     maps, levels = _levels(region_map, region)
     limit = _limit(region_map, "cover", region, miss_rate)
-    return mask | (maps.grown(doubt(levels, maps.shrunk(mask))) <= limit)
+    return mask | (maps.grown(doubt(levels, maps.shrunk(mask), maps.share)) <= limit)
 
 
 def core(region_map: RegionMap, region: str, false_rate: float = 0.01) -> Mask:
@@ -56,16 +56,18 @@ def core(region_map: RegionMap, region: str, false_rate: float = 0.01) -> Mask:
     mask = region_map.mask(region)
     maps, levels = _levels(region_map, region)
     limit = _limit(region_map, "core", region, false_rate)
-    return mask & (maps.grown(doubt(255 - levels, ~maps.shrunk(mask))) > limit)
+    return mask & (maps.grown(doubt(255 - levels, ~maps.shrunk(mask), maps.share)) > limit)
 
 
-def doubt(levels: npt.NDArray[np.uint8], mask: Mask) -> Float:
+def doubt(levels: npt.NDArray[np.uint8], mask: Mask, share: float = 1.0) -> Float:
     """Return how little each pixel looks like part of ``mask``; float32 (S, S), in nats.
 
     levels: uint8 (S, S), probability times 255 of being in it.
+    share: of the square's side that the network's look at the chest filled.
     """
     chance = np.maximum(levels / np.float32(255), np.float32(_FLOOR))
-    return (_PER_SIDE / mask.shape[0] * signed_distance(mask) - np.log(chance)).astype(np.float32)
+    rise = _PER_SIDE / (share * mask.shape[0])
+    return (rise * signed_distance(mask) - np.log(chance)).astype(np.float32)
 
 
 def signed_distance(mask: Mask) -> Float:

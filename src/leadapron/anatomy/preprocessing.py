@@ -112,3 +112,8 @@ def _local_contrast(unit: Float, inside: npt.NDArray[np.bool_]) -> Float:
 def _box(image: Float, side: int) -> Float:
     blurred = cv2.blur(image, (side, side), borderType=cv2.BORDER_CONSTANT)
     return np.asarray(blurred, dtype=np.float32)
+
+
+def contrast_bytes(inputs: Float) -> npt.NDArray[np.uint8]:
+    """Return the local channel of ``normalise``'s output in bytes, 128 where it is 0; (S, S)."""
+    return np.asarray(np.rint(inputs[1] * 63.5 + 128), dtype=np.uint8)

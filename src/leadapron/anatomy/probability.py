@@ -21,10 +21,15 @@ class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
     Steps of 1/255 are kept; every access resamples anew, so hold on to what you read.
     """
 
-    def __init__(self, levels: Byte, box: Letterbox) -> None:
-        """Keep ``levels``, uint8 (channels, size, size), probability times 255."""
+    def __init__(self, levels: Byte, box: Letterbox, share: float = 1.0) -> None:
+        """Keep ``levels``, uint8 (channels, size, size), probability times 255.
+
+        One plane more, behind the channels, is the film's local contrast; 128 is none.
+        share: of the square's side that the network's (nearest) look filled.
+        """
         self._levels = levels
         self._box = box
+        self.share = share
 
     def __getitem__(self, region: str) -> npt.NDArray[np.float32]:
         """Return (H, W) float32; KeyError for a region the network does not know."""
@@ -58,8 +63,15 @@ class ProbabilityMaps(Mapping[str, npt.NDArray[np.float32]]):
         return np.asarray(cv2.resize(cut, (cols, rows), interpolation=cv2.INTER_LINEAR))
 
     def small(self, region: str) -> Byte:
-        """Return probability times 255 in the network's own square."""
+        """Return probability times 255 in the square, the network's own unless it looked nearer."""
         return np.asarray(self._levels[INDEX[Region(region)]])
+
+    @property
+    def contrast(self) -> Byte:
+        """The film's contrast with its neighbourhood in the square; 128 where it is not known."""
+        if len(self._levels) > len(INDEX):
+            return np.asarray(self._levels[len(INDEX)])
+        return np.full_like(self._levels[0], 128)
 
     def to_frame(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Bring points (N, 2) of (column, row) of the square to the frame, pixel centres."""

@@ -1,28 +1,36 @@
 """From the rib network's maps to one centreline for each rib.
 
 The network gives a probability per pixel and rib number; a rib is one smooth line through
-them. Every number's best line is found by dynamic programming over the columns, from the
-spine outwards; then lines that follow the same bone are settled by score.
+them. Bone along a course that has been numbered counts for that number alone. Every number's
+best line is found by dynamic programming over the columns, from the spine outwards; then
+lines that follow the same bone are settled by score.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.anatomy.rib_courses import Course
+
 Float = npt.NDArray[np.float32]
 Line = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _STEEPEST = 4
-_BEND = 0.03
+_BEND = 0.25
 _FLOOR = 0.12
 _PRESENT = 0.3
 _GAP, _SHORTEST = 9, 14
 _SAME = 2.0
+_OWNED = 2
+_OWNERS = 3
+"""The first number that takes over its course's bone; ribs 1 and 2 run outside the lung."""
+_ALONE = 0.5
 _WINDOW = 6
 _THINNEST, _THICKEST = 2.5, 9.0
 
@@ -45,15 +53,30 @@ class Arc:
     bone: float
     share: float
 
+    def course(self, chance: Float) -> Course:
+        """The arc as a course, with the votes of ``chance``, float (K, S, S), along it."""
+        columns = self.points[:, 0].astype(np.int64)
+        rows = np.clip(np.rint(self.points[:, 1]).astype(np.int64), 0, chance.shape[1] - 1)
+        votes = chance[:, rows, columns].sum(axis=1).astype(np.float64)
+        return Course(columns, self.points[:, 1], votes)
 
-def trace(chance: Float, side: Mask, outwards: int, first: int = 1) -> list[Arc]:
+
+def trace(
+    chance: Float,
+    side: Mask,
+    outwards: int,
+    first: int = 1,
+    numbered: Sequence[tuple[Course, int]] = (),
+) -> list[Arc]:
     """Return one side's arcs, from above.
 
     chance: float (K, S, S), probability of the posterior arc of rib ``first + k``.
     side: bool (S, S), where this side's ribs may lie.
     outwards: 1 if columns grow away from the spine, -1 if they shrink.
+    numbered: courses and their numbers; other numbers are kept where most of the
+        evidence along the line is theirs.
     """
-    maps = chance * side
+    maps = _owned(chance * side, first, numbered)
     columns = np.nonzero(side.any(axis=0))[0]
     if columns.size < _SHORTEST:
         return []
@@ -67,7 +90,24 @@ def trace(chance: Float, side: Mask, outwards: int, first: int = 1) -> list[Arc]
         if part is None:
             continue
         found.append(_arc(first + k, columns[part], line[part], own[part], bone))
-    return _settle(found)
+    named = {number for _, number in numbered}
+    arcs = _settle(found)
+    return [a for a in arcs if not named or a.number in named or a.share >= _ALONE]
+
+
+def _owned(maps: Float, first: int, numbered: Sequence[tuple[Course, int]]) -> Float:
+    """Give the bone along each course to its number, and take it from the others."""
+    owners = [(c, n - first) for c, n in numbered if n >= _OWNERS and n - first < len(maps)]
+    bone, out = np.minimum(maps.sum(axis=0), 1.0), maps.copy()
+    across = np.arange(-_OWNED, _OWNED + 1)[:, None]
+    places = [
+        np.clip(course.rows.astype(np.int64) + across, 0, bone.shape[0] - 1) for course, _ in owners
+    ]
+    for (course, _), rows in zip(owners, places, strict=True):
+        out[:, rows, course.columns] = 0
+    for (course, k), rows in zip(owners, places, strict=True):
+        out[k, rows, course.columns] = bone[rows, course.columns]
+    return out
 
 
 def _best_rows(maps: Float) -> npt.NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import cast
 
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from leadapron.anatomy.centreline import band
 from leadapron.anatomy.gate import Pose
 from leadapron.anatomy.probability import ProbabilityMaps
+from leadapron.anatomy.rib_courses import courses
+from leadapron.anatomy.rib_numbering import Side, Spacing, agreed, chain
 from leadapron.anatomy.rib_tracing import Arc, trace
-from leadapron.anatomy.rib_view import FIRST, RibView
+from leadapron.anatomy.rib_view import FIRST, RibView, planes
 from leadapron.anatomy.weights_file import Network
 from leadapron.model import BadInput, Region, RegionMap
 from leadapron.model.region import Code
@@ -22,6 +25,8 @@ Line = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 RIGHT, LEFT = "right", "left"
+OUTWARDS = -1, 1
+"""How columns change from the spine outwards, right and left."""
 CODES = (
     Code("48535007", "First rib", "第1肋骨"),
     Code("78247007", "Second rib", "第2肋骨"),
@@ -46,7 +51,8 @@ class Rib:
     Attributes:
         side: ``right`` or ``left``, the patient's.
         number: 1 to 12 from above; None where the ribs above could not be counted.
-        score: 0..1, how much of the evidence along the rib speaks for it and its number.
+        score: 0..1, mean probability of bone along the rib times the chance that its number is
+            not one off.
         centreline: float (N, 2) of (column, row) in pixels of the film, from the spine
             outwards.
         widths: float (N,), across the line, in pixels of the film.
@@ -88,18 +94,34 @@ def single_ribs(found: RegionMap, network: Network | None = None) -> list[Rib]:
             "this region map carries no probability maps",
             remedy="give the map that Segmenter.segment returned",
         )
-    planes = (Region.RIBS, Region.RIGHT_LUNG, Region.LEFT_LUNG)
-    upright = [np.asarray(pose.undo(maps.small(r)), dtype=np.uint8) for r in planes]
-    view = RibView.of(*upright)
+    view = RibView.of(np.asarray(pose.undo(planes(maps)), dtype=np.uint8))
     if view is None:
         return []
     net = network or shipped()
-    chance = net.run(view.inputs[None])[0]
-    ribs = []
-    for side, where, outwards in zip((RIGHT, LEFT), view.sides(), (-1, 1), strict=True):
-        for arc in trace(chance, where, outwards, FIRST):
-            ribs.append(_rib(arc, side, view, pose, maps, float(net.card["number_threshold"])))
-    return ribs
+    least = float(net.card["number_threshold"])
+    return [
+        _rib(arc, sure, least, side, view, pose, maps)
+        for side, arc, sure in _arcs(net.run(view.inputs[None])[0], view, Spacing.of(net.card))
+    ]
+
+
+def _arcs(
+    chance: npt.NDArray[np.float32], view: RibView, spacing: Spacing
+) -> Iterator[tuple[str, Arc, float]]:
+    """Yield side, arc and how sure its number is."""
+    found: list[tuple[Side, list[Arc]]] = []
+    for plane, near, where, outwards in zip(
+        view.inputs[1:3], view.near(), view.sides(), OUTWARDS, strict=True
+    ):
+        side = Side.of(courses(chance, near & where, outwards), plane > 0.5)
+        arcs = trace(chance, where, outwards, FIRST, chain(side, spacing))
+        found.append((replace(side, courses=[arc.course(chance) for arc in arcs]), arcs))
+    sides = [(side, [arc.number for arc in arcs]) for side, arcs in found]
+    for name, (_, arcs), numbers in zip(
+        (RIGHT, LEFT), found, agreed(sides[0], sides[1], spacing), strict=True
+    ):
+        for arc, (number, sure) in zip(arcs, numbers, strict=True):
+            yield name, replace(arc, number=number), sure
 
 
 @cache
@@ -109,14 +131,13 @@ def shipped() -> Network:
 
 
 def _rib(
-    arc: Arc, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps, threshold: float
+    arc: Arc, sure: float, least: float, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps
 ) -> Rib:
     square = posed(view.back(arc.points), pose, maps.side)
-    score = float(arc.bone * arc.share)
     return Rib(
         side,
-        arc.number if arc.share >= threshold else None,
-        score,
+        arc.number if sure >= least else None,
+        float(arc.bone * sure),
         maps.to_frame(square),
         arc.widths / view.zoom * maps.scale,
         cast(tuple[int, int], maps.shape),

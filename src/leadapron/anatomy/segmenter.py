@@ -13,9 +13,10 @@ import numpy.typing as npt
 from leadapron.anatomy import shape
 from leadapron.anatomy.gate import Gate, Pose
 from leadapron.anatomy.labels import INDEX
-from leadapron.anatomy.preprocessing import Float, normalise, shrink
+from leadapron.anatomy.preprocessing import Float, contrast_bytes, normalise
 from leadapron.anatomy.probability import ProbabilityMaps
 from leadapron.anatomy.weights_file import DIRECTORY, Network
+from leadapron.anatomy.window import Look, Read, composed, look, nearer
 from leadapron.model import BadInput, Region, RegionMap
 
 _SMALLEST = 64
@@ -61,26 +62,26 @@ class Segmenter:
         if not grey or (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
             return self._refuse(pixels.shape[:2], "colour")
         frame = _plane(pixels)
-        size = int(self.network.card["size"])
-        square, box = shrink(frame, size)
+        first = look(frame, int(self.network.card["size"]))
         if min(frame.shape) < _SMALLEST:
             return self._refuse(frame.shape, "too-small")
-        values = square[box.inside]
+        values = first.square[first.box.inside]
         if not np.ptp(values) > 1e-5 * np.abs(values).max():
             return self._refuse(frame.shape, "blank")
-        verdict = self.gate.judge(square, box.inside)
+        verdict = self.gate.judge(first.square, first.box.inside)
         if verdict.domain < self.network.card["domain_threshold"]:
             return self._refuse(frame.shape, "not-a-chest-film", domain=verdict.domain)
         turned = replace(verdict.pose, mirrored=False)
-        levels = self._infer(square, box.inside, turned)
-        doubt = _implausible(levels, box.inside, self._threshold)
+        levels = self._infer(first.square, first.box.inside, turned)
+        doubt = _implausible(levels, first.box.inside, self._threshold)
         if doubt:
             return self._refuse(frame.shape, *doubt, domain=verdict.domain)
         flipped = _heart_on_the_right(levels)
         pose = replace(turned, mirrored=flipped and turned.turns > 0)
         if pose.mirrored:
-            levels = self._infer(square, box.inside, pose)
-        maps = ProbabilityMaps(np.asarray(pose.apply(levels), dtype=np.uint8), box)
+            levels = self._infer(first.square, first.box.inside, pose)
+        levels = _stored(levels, pose)
+        maps = composed(frame.shape, [(first, levels), *self._nearer(frame, first, levels, pose)])
         masks, scores = self._masks(maps)
         reasons = list(pose.reasons)
         if flipped and verdict.pose.mirrored and not pose.mirrored:
@@ -102,6 +103,19 @@ class Segmenter:
             extras=extras,
         )
 
+    def _nearer(
+        self, frame: npt.NDArray[np.generic], first: Look, levels: Byte, pose: Pose
+    ) -> list[Read]:
+        """Look again where the chest is small in its frame."""
+        lungs = (levels[INDEX[region]] >= self._threshold(region) for region in _LUNGS)
+        near = nearer(frame, first, np.logical_or(*lungs))
+        if near is None:
+            return []
+        upright = self._infer(near.square, near.box.inside, pose)
+        if _implausible(upright, near.box.inside, self._threshold):
+            return []
+        return [(near, _stored(upright, pose))]
+
     def _refuse(self, shape_: tuple[int, ...], *reasons: str, **extras: object) -> RegionMap:
         rows, cols = shape_[:2]
         everything = np.ones((rows, cols), dtype=np.bool_)
@@ -120,7 +134,7 @@ class Segmenter:
         return round(255 * float(self.network.card["thresholds"][region]))
 
     def _infer(self, square: Float, inside: Mask, pose: Pose) -> Byte:
-        """Return cleaned levels (channels, S, S) of the film made upright."""
+        """Return cleaned levels and contrast (channels + 1, S, S) of the film made upright."""
         upright = np.asarray(pose.undo(square), dtype=np.float32)
         mask = np.asarray(pose.undo(inside), dtype=np.bool_)
         inputs = normalise(-upright if pose.inverted else upright, mask)
@@ -129,7 +143,7 @@ class Segmenter:
         for region in self._found:
             at = INDEX[region]
             levels[at] = shape.clean(region, levels[at], self._threshold(region))
-        return levels
+        return np.concatenate([levels, contrast_bytes(inputs)[None]])
 
     @property
     def _found(self) -> list[Region]:
@@ -150,6 +164,10 @@ class Segmenter:
         if body is not None:
             masks[Region.OUTSIDE], scores[Region.OUTSIDE] = ~body, scores[Region.THORAX]
         return masks, scores
+
+
+def _stored(levels: Byte, pose: Pose) -> Byte:
+    return np.asarray(pose.apply(levels), dtype=np.uint8)
 
 
 def _plane(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

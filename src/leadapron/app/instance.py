@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leadapron import delivery as delivering
 from leadapron.app.auth import Accounts
 from leadapron.app.beside import ForwardingLedger, owner_of
-from leadapron.app.identity_key import identity_certificate
 from leadapron.app.settings import InstanceFolder, Settings
 from leadapron.archive import Archive
 from leadapron.delivery import (
@@ -92,10 +91,7 @@ class Instance:
         from leadapron.anatomy import Segmenter
 
         return Protector(
-            profile=replace(
-                self.settings.gateway_profile(),
-                recipients=(identity_certificate(self.keystore),),
-            ),
+            profile=self.settings.gateway_profile(self.keystore),
             vault=self.vault,
             segmenter=Segmenter.load(threads=self.settings.segmenter_threads),
             keys=CentrePublicKey.from_bytes(self.keystore.get(CENTRE_PUBLIC)),

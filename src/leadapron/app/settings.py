@@ -26,6 +26,7 @@ from leadapron.model import BadInput
 
 if TYPE_CHECKING:
     from leadapron.deid.profile import Profile
+    from leadapron.store.keys import FileKeyStore
 
 INSTANCE_FILE = "instance.json"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -124,6 +125,16 @@ class Settings(BaseSettings):
         description="Devices proven to burn no text in: `manufacturer` and `model` or `station`. "
         "Their pictures are not searched if Burned In Annotation is NO. Empty: all are.",
     )
+    identity_key: Literal["ml-kem-768", "rsa-3072", "ec-p256"] | None = Field(
+        default=None,
+        description="Kind of this instance's own key for the identity inside objects, made on "
+        "first use and never replaced. Unset: the one that is there, else `ml-kem-768`.",
+    )
+    identity_recipients: list[Path] = Field(
+        default=[],
+        description="Certificates (PEM; RSA, EC or ML-KEM) of others who may open it too. The "
+        "weakest key decides how safe it is.",
+    )
     segmenter_threads: int = Field(default=1, ge=1, description="Threads of the network.")
 
     @field_validator("move_destinations")
@@ -150,13 +161,34 @@ class Settings(BaseSettings):
                 raise ValueError(f"{error.message}: {error.remedy}") from error
         return given
 
-    def gateway_profile(self) -> Profile:
-        """Return the de-identification profile of this instance, without recipients."""
+    @field_validator("identity_recipients")
+    @classmethod
+    def _certificates(cls, given: list[Path]) -> list[Path]:
+        from leadapron.app.identity_key import certificate_in
+
+        for path in given:
+            try:
+                certificate_in(path)
+            except BadInput as error:
+                raise ValueError(f"{error.message}: {error.remedy}") from error
+        return given
+
+    def gateway_profile(self, keystore: FileKeyStore | None = None) -> Profile:
+        """Return the de-identification profile of this instance.
+
+        With its `keystore`, identities go into the objects for those who may open them.
+        """
+        from leadapron.app.identity_key import identity_recipients
         from leadapron.deid.devices import CleanDevice
         from leadapron.deid.profile import Profile
 
         devices = tuple(CleanDevice(**rule) for rule in self.clean_devices)
-        return replace(Profile.gateway(), clean_devices=devices)
+        recipients = (
+            ()
+            if keystore is None
+            else identity_recipients(keystore, self.identity_key, self.identity_recipients)
+        )
+        return replace(Profile.gateway(), clean_devices=devices, recipients=recipients)
 
     def destinations(self) -> dict[str, tuple[str, int]]:
         """Return the C-MOVE destinations: AE title to (host, port)."""

@@ -30,17 +30,23 @@ from leadapron.deid.frames import syntax
 from leadapron.deid.graphics import clean_overlays, clear_unused_bits, has_embedded
 from leadapron.deid.kinds import unclean
 from leadapron.deid.profile import Profile
+from leadapron.deid.reading import Encoding, as_raw
 from leadapron.deid.report import Reason, Report
 from leadapron.deid.result import DeidResult
 from leadapron.deid.rules import rules
 from leadapron.deid.structured import clean_content
 from leadapron.deid.sweep import Sweep
 from leadapron.deid.table import EDITION, attribute_type
-from leadapron.deid.values import texts
+from leadapron.deid.values import Element, texts
 from leadapron.deid.vault import FILM, PATIENT, Link, Vault
 from leadapron.model import BadInput, LeadApronError
 
 _METHOD_CODES = BaseTag(0x00120064)
+_SYNTAX = BaseTag(0x00020010)
+_META_HEAD: dict[BaseTag, Element] = {
+    BaseTag(0x00020000): DataElement(0x00020000, "UL", 0),
+    BaseTag(0x00020001): DataElement(0x00020001, "OB", b"\0\1"),
+}
 IMPLEMENTATION_CLASS_UID = "2.25.212345018743305519620946071215230391742"
 
 
@@ -77,7 +83,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     days = vault.shift_days(patient) if profile.shift_dates else 0
     content = clean_content if profile.clean_structured_content else None
     walk = Walk(profile, vault, rules(profile, sop_class), pseudonym, days, content)
-    out = walk.dataset(ds)
+    out = walk.dataset(ds, chars=chars)
     parsed = read_documents(walk)
     sweep = Sweep(
         walk.known, walk.map_uid, lambda tag, parent: attribute_type(sop_class, parent, tag) == "1"
@@ -89,7 +95,7 @@ def _deidentify(ds: Dataset, profile: Profile, vault: Vault, report: Report) -> 
     if walk.documents:
         out.BurnedInAnnotation = "NO"
     _mark(out, profile)
-    _encode(ds, out)
+    _encode(ds, out, chars)
     walk.notes.extend(trim_pixels(out, syntax(out)))
     if "PixelData" in out and has_embedded(ds):
         clear_unused_bits(out, profile.max_pixels)
@@ -192,20 +198,25 @@ def _mark(out: Dataset, profile: Profile) -> None:
     kept = profile.retain_longitudinal_full_dates
     temporal = "MODIFIED" if profile.shift_dates else "UNMODIFIED" if kept else "REMOVED"
     method = f"LeadApron {leadapron.__version__}, PS3.15 {EDITION}"
-    for element in (
-        DataElement(0x00120062, "CS", "YES"),
-        DataElement(0x00120063, "LO", method),
-        DataElement(0x00280303, "CS", temporal),
+    implicit, little = encoding = out.original_encoding
+    for tag, vr, value in (
+        (BaseTag(0x00120062), "CS", "YES"),
+        (BaseTag(0x00120063), "LO", method),
+        (BaseTag(0x00280303), "CS", temporal),
     ):
-        out[element.tag] = element
-    implicit, little = out.original_encoding
+        out[tag] = _element(tag, vr, value, encoding)
     if little is False:
         out.DeidentificationMethodCodeSequence = [Dataset(dict(c)) for c in _codes(profile)]
         return
-    value = _encoded_codes(profile, bool(implicit))
+    codes = _encoded_codes(profile, bool(implicit))
     out[_METHOD_CODES] = RawDataElement(
-        _METHOD_CODES, "SQ", len(value), value, 0, bool(implicit), True
+        _METHOD_CODES, "SQ", len(codes), codes, 0, bool(implicit), True
     )
+
+
+def _element(tag: BaseTag, vr: str, value: str, encoding: Encoding) -> Element:
+    raw = as_raw(tag, vr, value, encoding)
+    return raw or DataElement(tag, vr, value, validation_mode=config.IGNORE)
 
 
 @lru_cache(maxsize=64)
@@ -228,24 +239,22 @@ def _encoded_codes(profile: Profile, implicit: bool) -> bytes:
     return sequence_bytes([Dataset(dict(c)) for c in _codes(profile)], implicit)
 
 
-def _encode(ds: Dataset, out: Dataset) -> None:
+def _encode(ds: Dataset, out: Dataset, chars: CharacterSet) -> None:
     """Give the copy a new file meta and the encoding of its raw elements; no preamble."""
     implicit, _ = ds.original_encoding
     old = getattr(ds, "file_meta", None)
     default = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    used = old.get("TransferSyntaxUID", default) if old is not None else default
+    used = syntax(ds) if old is not None and "TransferSyntaxUID" in old else default
     if used == DeflatedExplicitVRLittleEndian:
         used = ExplicitVRLittleEndian  # few readers inflate; the content is the same
     facts = (
-        ("UL", 0x00020000, 0),
-        ("OB", 0x00020001, b"\0\1"),
-        ("UI", 0x00020002, str(out.get("SOPClassUID", ""))),
-        ("UI", 0x00020003, str(out.get("SOPInstanceUID", ""))),
-        ("UI", 0x00020010, used),
+        ("UI", 0x00020002, _text(out, identity.SOP_CLASS, chars)),
+        ("UI", 0x00020003, _text(out, identity.INSTANCE_UID, chars)),
         ("UI", 0x00020012, IMPLEMENTATION_CLASS_UID),
         ("SH", 0x00020013, "LEADAPRON"),
     )
-    elements = (DataElement(t, vr, v, validation_mode=config.IGNORE) for vr, t, v in facts)
-    meta = FileMetaDataset({e.tag: e for e in elements})
+    elements = (_element(BaseTag(tag), vr, value, (False, True)) for vr, tag, value in facts)
+    meta = FileMetaDataset({**_META_HEAD, **{e.tag: e for e in elements}})
+    meta[_SYNTAX] = DataElement(_SYNTAX, "UI", used, validation_mode=config.IGNORE)
     out.file_meta = meta
     out.preamble = bytes(128)

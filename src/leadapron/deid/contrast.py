@@ -112,6 +112,18 @@ def _thin(mask: Gray) -> npt.NDArray[np.bool_]:
     return thin
 
 
+def resized(picture: Picture, size: tuple[int, int]) -> Gray:
+    """Return the picture at `size` (columns, rows)."""
+    return np.asarray(_scaled(picture.gray, size), np.uint8)
+
+
+def _scaled(plane: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    import cv2
+
+    way = cv2.INTER_CUBIC if size[0] > plane.shape[1] else cv2.INTER_AREA
+    return np.asarray(cv2.resize(plane, size, interpolation=way))
+
+
 def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
     """Return only what is sharp, resized to `size` (columns, rows), 128 where nothing is.
 
@@ -121,9 +133,7 @@ def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
     """
     import cv2
 
-    larger = size[0] > picture.shape[1]
-    way = cv2.INTER_CUBIC if larger else cv2.INTER_AREA
-    shown = cv2.resize(picture.gray, size, interpolation=way).astype(np.float32)
+    shown = resized(picture, size).astype(np.float32)
     fine = shown - cv2.GaussianBlur(shown, (0, 0), DETAIL_SIGMA)
     strength = _strength(fine)
     lift = np.clip(STRONG / (strength + QUIET), BUSIEST, FAINTEST) * gain
@@ -131,7 +141,7 @@ def sharpen(picture: Picture, size: tuple[int, int], gain: float = 1.0) -> Gray:
     sharp = np.clip(_each(lift, fine) * fine + 128, 0, 255)
     strokes = np.where(abs(picture.ink) == STROKE, np.sign(picture.ink), 0).astype(np.float32)
     if noisy.any() and strokes.any():
-        ink = cv2.resize(strokes, size, interpolation=way)
+        ink = _scaled(strokes, size)
         weight = _each(np.clip(np.abs(ink), 0, 1) * noisy, fine)
         sharp += weight * (_each(np.where(ink > 0, np.float32(255), np.float32(0)), fine) - sharp)
     return sharp.astype(np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-_DT = re.compile(r"^(\d{4})(\d{2})?(\d{2})?(.*)$", re.DOTALL)
+_DT = re.compile(r"^(\d{4})(\d{2})?(\d{2})?((?:\d{2}){0,3}(?:\.\d{1,6})?(?:[+\-]\d{4})?)$")
 _OLD = re.compile(r"^(\d{4})[.\-/](\d{2})[.\-/](\d{2})$")
 
 

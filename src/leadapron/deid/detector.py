@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from leadapron.deid.contrast import Floats, Gray, Picture, sharpen
+from leadapron.deid.contrast import Floats, Gray, Picture, resized, sharpen
 from leadapron.model import Unavailable
 
 LONG_SIDE = 960
@@ -69,11 +69,14 @@ def _normalise(gray: Gray) -> Floats:
 
 
 def find_text(picture: Picture, long_side: int = LONG_SIDE, gain: float = 1.0) -> list[TextBox]:
-    """Return the lines of text on a picture, generously boxed."""
+    """Return the lines of text on a picture, generously boxed.
+
+    `gain` lifts faint strokes (`sharpen`); at 0 the picture is looked at as it is.
+    """
     rows, columns = picture.shape
     scale = min(MAX_UPSCALE, long_side / max(rows, columns))
     size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
-    probability = _probability(sharpen(picture, size, gain))
+    probability = _probability(sharpen(picture, size, gain) if gain else resized(picture, size))
     boxes = []
     for x0, y0, x1, y1, score, thick in _components(probability):
         box = TextBox(

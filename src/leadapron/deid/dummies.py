@@ -34,6 +34,7 @@ _BY_VR: dict[str, Any] = {
     VR.SV: 0,
     VR.TM: "000000",
     VR.UC: REMOVED,
+    VR.UI: "2.25.0",
     VR.UL: 0,
     VR.UN: b"\0\0",
     VR.UR: "urn:removed",

@@ -42,24 +42,36 @@ def to_bytes(ds: Dataset) -> bytes:
     if not same or not uid.is_little_endian or uid == DeflatedExplicitVRLittleEndian:
         return _slow(ds)
     parts = [bytes(128), b"DICM", _file_meta(ds.file_meta)]
-    _dataset(ds, parts, uid.is_implicit_VR, "iso8859")
+    body = ((t, e) for t, e in ds.items() if t >> 16)  # a message's own attributes stay there
+    encodings = ds.get("SpecificCharacterSet", "iso8859")
+    _elements(body, parts, uid.is_implicit_VR, encodings)
     return b"".join(parts)
 
 
 def _file_meta(meta: Dataset) -> bytes:
     """Return group 0002 with its length (PS3.10 7.1)."""
     parts: list[bytes] = []
-    _dataset(Dataset({t: e for t, e in meta.items() if t != 0x00020000}), parts, False, "iso8859")
+    _elements(((t, e) for t, e in meta.items() if t != 0x00020000), parts, False, "iso8859")
     content = b"".join(parts)
     return struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(content)) + content
 
 
 def _dataset(ds: Dataset, parts: list[bytes], implicit: bool, outer: str | list[str]) -> None:
-    encodings = ds.get("SpecificCharacterSet", outer)
-    for _, element in sorted(ds.items(), key=_by_tag):
-        if element.VR == "SQ" and not isinstance(element, RawDataElement):
+    _elements(ds.items(), parts, implicit, ds.get("SpecificCharacterSet", outer))
+
+
+def _elements(
+    items: Iterable[tuple[BaseTag, DataElement | RawDataElement]],
+    parts: list[bytes],
+    implicit: bool,
+    encodings: str | list[str],
+) -> None:
+    for _, element in sorted(items, key=_by_tag):
+        if isinstance(element, RawDataElement):
+            _plain(parts, element, element.value or b"", implicit)
+        elif element.VR == "SQ":
             _sequence(element, parts, implicit, encodings)
-        elif isinstance(element, RawDataElement) or element.VR in _BYTES:
+        elif element.VR in _BYTES:
             _plain(parts, element, element.value or b"", implicit)
         else:
             simple = _ascii(element)

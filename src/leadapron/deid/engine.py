@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
+from pydicom.uid import UID_dictionary
 
 from leadapron.deid import dates, identity, safe_private
 from leadapron.deid.charsets import SPECIFIC_CHARACTER_SET, CharacterSet, character_set
@@ -27,7 +28,6 @@ from leadapron.model import Quarantined
 
 CONTENT_SEQUENCE = 0x0040A730
 ENCAPSULATED_DOCUMENT = 0x00420011
-_STANDARD_UIDS = "1.2.840.10008."
 _CODES = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080119})
 _ALWAYS_LEARN = frozenset({identity.PATIENT_NAME, identity.PATIENT_ID})
 _LEARNABLE = TEXT | DATE_VRS
@@ -76,20 +76,25 @@ class Walk:
         path: str = "",
         outer: CharacterSet | None = None,
         depth: int = 0,
+        chars: CharacterSet | None = None,
     ) -> Dataset:
-        """Return the de-identified copy of one data set; `src` keeps every element."""
+        """Return the de-identified copy of one data set; `src` keeps every element.
+
+        `chars` is its character set where the caller knows it already.
+        """
         if depth > self.profile.max_depth:
             raise Quarantined(
                 f"sequences are nested deeper than {self.profile.max_depth}",
                 remedy="inspect the object; raise max_depth if it is genuine",
                 code="nesting",
             )
-        chars = character_set(src, outer)
+        chars = chars or character_set(src, outer)
         place = Place(src, {}, chars, parent, path, depth)
         if chars.corrected:
             self.notes.append(f"character set corrected to {chars.label[0]}")
+        step = self._element
         for tag, element in list(src.items()):
-            self._element(place, tag, element)
+            step(place, tag, element)
         if chars.corrected:
             label = DataElement(SPECIFIC_CHARACTER_SET, "CS", list(chars.label))
             place.out[label.tag] = label
@@ -101,7 +106,9 @@ class Walk:
         return out
 
     def _element(self, place: Place, tag: BaseTag, element: Element) -> None:
-        if isinstance(element, RawDataElement):
+        if isinstance(element, RawDataElement) and (
+            element.value is None or len(element.value) != element.length
+        ):
             element = whole(place.src, element)
         rule = self.rules[place.parent, int(tag), element.VR or ""]
         if tag & _ODD_GROUP:
@@ -174,8 +181,11 @@ class Walk:
         if vr in BINARY and isinstance(element.value, bytes) and tag >> 16 != _PIXEL_GROUP:
             here = f"{place.path}{tag:08X}"
             self.blobs.append(Blob(place.out, tag, here, place.parent))
-        elif vr in NUMBERS and isinstance(element.value, bytes):
-            if not NUMBERS[vr].fullmatch(element.value):
+        elif vr in NUMBERS:
+            value = element.value
+            if not isinstance(value, bytes):
+                value = "\\".join(texts(element, place.chars)).encode("ascii", "replace")
+            if not NUMBERS[vr].fullmatch(value):
                 self._not_a_number(place, tag, vr, element)
         elif vr in TEXT and element.value:
             text = "\\".join(texts(element, place.chars))
@@ -235,8 +245,8 @@ class Walk:
         return uid if self.profile.retain_uids else self._uid_pseudonym(uid)
 
     def _uid_pseudonym(self, uid: str) -> str:
-        """Return the UID's pseudonym; UIDs of the standard itself stay."""
-        if not uid or uid.startswith(_STANDARD_UIDS):
+        """Return the UID's pseudonym; UIDs of the standard itself stay (PS3.6 A)."""
+        if not uid or uid in UID_dictionary:
             return uid
         if uid not in self.uids:
             self.uids[uid] = self.vault.pseudonym(UID, uid)
@@ -257,7 +267,7 @@ class Walk:
         else:
             changed = "" if after is None else self.vault.fingerprint(as_bytes(after))
         here = f"{place.path}{tag:08X}"
-        self.entries.append(Entry(here, rule.name, rule.code, rule.action.value, before, changed))
+        self.entries.append(Entry(here, rule.name, rule.code, rule.action, before, changed))
 
     def learn(self, tag: int, vr: str, element: Element, chars: CharacterSet) -> None:
         """Take the identifying values of one element (and below) into the known values."""

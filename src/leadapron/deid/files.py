@@ -27,6 +27,7 @@ MAX_FILE_BYTES = 4 << 30
 MAX_INFLATED = 1 << 29
 _DEFLATED, _EXPLICIT = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
 _META_LENGTH = b"\2\0\0\0"
+_SYNTAX = b"\2\0\x10\0UI\x16\0" + _DEFLATED
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,11 @@ def inflated(data: bytes, most: int = MAX_INFLATED) -> bytes:
 
     BadInput (``too-large``) if it inflates to more than `most` bytes, ``truncated`` if damaged.
     """
-    if _DEFLATED not in data[:4096] or data[132:136] != _META_LENGTH:
+    if data[132:136] != _META_LENGTH:
         return data
     start = 144 + int.from_bytes(data[140:144], "little")
-    head, place = data[:start], data[:start].find(_DEFLATED)
-    if place < 0:
+    head, place = data[:start], data[:start].find(_SYNTAX) + len(_SYNTAX) - len(_DEFLATED)
+    if _SYNTAX not in head:
         return data
     opener = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

@@ -41,9 +41,8 @@ def dimensions(ds: Dataset, limit: int) -> tuple[int, int, int, int]:
 def syntax(ds: Dataset) -> UID:
     """Return the transfer syntax; Explicit VR Little Endian if the data set has none."""
     meta = getattr(ds, "file_meta", None)
-    return UID(meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)) if meta else UID(
-        ExplicitVRLittleEndian
-    )  # fmt: skip
+    used = meta.get("TransferSyntaxUID") if meta else None
+    return used if isinstance(used, UID) else UID(used or ExplicitVRLittleEndian)
 
 
 def decode(ds: Dataset, limit: int) -> tuple[Samples, bool]:

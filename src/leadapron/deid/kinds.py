@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.tag import BaseTag
@@ -9,8 +11,10 @@ from pydicom.uid import UID_dictionary
 
 from leadapron.deid.documents import is_document
 from leadapron.deid.engine import ENCAPSULATED_DOCUMENT
+from leadapron.deid.frames import syntax
 from leadapron.deid.report import Reason
 
+_UID = re.compile(r"[\d.]{1,64}")
 _RAW = "1.2.840.10008.5.1.4.1.1.66"
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
 _MODELS = frozenset(f"1.2.840.10008.5.1.4.1.1.104.{n}" for n in (3, 4, 5))
@@ -27,6 +31,7 @@ _REASONS = {
     "directory": Reason("media-directory", "a DICOMDIR lists patients by name and file"),
     "video": Reason("video", "text in a video cannot be found frame by frame"),
     "model": Reason("encapsulated-model", "a printable model may carry text in its own form"),
+    "class": Reason("unknown-sop-class", "the SOP Class is no UID"),
     "empty": Reason("encapsulated-document", "the object holds no document"),
 }
 
@@ -38,19 +43,20 @@ def unclean(ds: Dataset) -> Reason | None:
     cleaned attribute by attribute, PDF and CDA by their own rules; raw data, sound, directories,
     videos and models hide what no rule reaches.
     """
-    sop_class = str(ds.get("SOPClassUID", "") or "")
-    meta = getattr(ds, "file_meta", None)
-    syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    sop_class = str(ds.get("SOPClassUID", "") or "").strip(" \0")
+    used = syntax(ds)
     for matches, reason in (
         (sop_class == _RAW, _REASONS["raw"]),
         (sop_class.startswith(_AUDIO), _REASONS["audio"]),
         (sop_class == _DICOMDIR or _RECORDS in ds, _REASONS["directory"]),
-        (syntax.startswith(_VIDEO), _REASONS["video"]),
+        (used.startswith(_VIDEO), _REASONS["video"]),
         (sop_class in _MODELS, _REASONS["model"]),
         (is_document(sop_class) and not ds.get(ENCAPSULATED_DOCUMENT), _REASONS["empty"]),
     ):
         if matches:
             return reason
+    if sop_class and not _UID.fullmatch(sop_class):
+        return _REASONS["class"]
     if sop_class and sop_class not in UID_dictionary:
         return _opaque(ds)
     return None

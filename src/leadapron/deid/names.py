@@ -51,6 +51,8 @@ def _latin_spelling(name: str) -> Iterable[str]:
     for chosen in {tuple(tokens), tuple(known)}:
         if len(chosen) > 1:
             yield from _token_pairs(list(chosen))
+    if tokens and len(tokens[0]) > 1:  # also a word or two letters that say nothing alone
+        yield _word(f"(?:for|name|patient|pt|mrs?|ms|miss|dr)\\.?[\\s:]{{1,2}}{_token(tokens[0])}")
     for token in tokens:
         if len(token) >= MIN_TOKEN and not is_clinical_term(token) and not token.isdigit():
             yield _word(_token(token))
@@ -72,6 +74,10 @@ def _token_pairs(tokens: list[str]) -> Iterable[str]:
         if len(family) >= MIN_TOKEN and not is_clinical_term(family):
             yield _word(f"{f}[\\s^,._]{{1,3}}{i}\\.?")
             yield _word(f"{i}[\\s^._]{{1,3}}{f}")
+        elif len(family) > 1:
+            capital = f"(?-i:{i.upper()})"
+            yield _word(f"{f}[\\s^,._]{{1,3}}{capital}\\.?")
+            yield _word(f"{capital}\\.\\s?{f}")
     letters = [re.escape(t[0]) for t in tokens[:3]]
     for order in (letters, [*letters[1:], letters[0]]):
         yield _word(r"\.\s?".join(order) + r"\.")

@@ -59,11 +59,19 @@ ADDRESSES = (
 )
 
 GENERIC = re.compile("|".join((*LABELLED, *CONTACTS, *DATES, *ADDRESSES)), re.IGNORECASE)
+_TRIGGER = re.compile(
+    rf"[\d@:：{_HAN}]|(?<![a-z])(?:b/o|bb|baby|newborn|neonate|infant|dr|mr|ms)", re.IGNORECASE
+)
 UIDS = re.compile(r"(?<![\d.])[012](?:\.(?:0|[1-9]\d*)){5,}(?![\d.]*\d)")
 LONG_NUMBERS = re.compile(
     r"(?<!\d)(\d{6}[\s-]?\d{8}[\s-]?\d{3}[\dXx](?![\dA-Za-z])|(?<![A-Za-z])\d{15}(?![\dA-Za-z]))"
 )
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def generic(text: str) -> bool:
+    """Return whether GENERIC finds something; most texts hold nothing that it could begin with."""
+    return bool(_TRIGGER.search(text) and GENERIC.search(text))
 
 
 def is_id_card(number: str) -> bool:

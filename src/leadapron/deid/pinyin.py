@@ -1,4 +1,4 @@
-"""Chinese names in Latin letters: every reading, in all orders and with initials."""
+"""Chinese names in Latin letters: pinyin with every reading, Wade-Giles, orders, initials."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 
 from leadapron.deid.vocabulary import single_surnames
 
-MOST_READINGS = 24
+MOST_READINGS, MOST_OLDER = 24, 6
 _GAP = r"[\s^,;._\-·']{0,3}"
 _EDGE, _END = "(?<![A-Za-z])", "(?![A-Za-z])"
 _UMLAUT = {"v": ("v", "u", "yu"), "ü": ("v", "u", "yu")}
@@ -32,6 +32,16 @@ def readings(character: str) -> tuple[str, ...]:
     return tuple(sorted({v for s in spelt for v in _spellings(s)}))
 
 
+@lru_cache(maxsize=4096)
+def wade_giles(character: str) -> tuple[str, ...]:
+    """Return the Wade-Giles syllables of one character (Taiwan, older passports): ts'ai, hsu."""
+    from pypinyin import Style, pinyin
+
+    found = pinyin(character, style=Style.WADEGILES, heteronym=True, errors="ignore")
+    spelt = {s.replace("v", "u") for s in (found[0] if found else ())}
+    return tuple(sorted(s for s in spelt if s.replace("'", "").isalpha() and s.isascii()))
+
+
 def _spellings(syllable: str) -> Iterable[str]:
     for letter, others in _UMLAUT.items():
         if letter in syllable:
@@ -41,10 +51,11 @@ def _spellings(syllable: str) -> Iterable[str]:
 
 def romanised(family: str, given: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Return (family, given) as syllables in every combination of readings, within bounds."""
-    each = [readings(c) for c in family + given]
-    if not all(each):
-        return []
-    combined = list(product(*each))[:MOST_READINGS]
+    combined: list[tuple[str, ...]] = []
+    for system, most in ((readings, MOST_READINGS), (wade_giles, MOST_OLDER)):
+        each = [system(c) for c in family + given]
+        combined += list(product(*each))[:most]
+    combined = list(dict.fromkeys(combined))
     return [(c[: len(family)], c[len(family) :]) for c in combined]
 
 
@@ -58,11 +69,11 @@ def patterns(family: str, given: str, is_word: frozenset[str]) -> Iterable[str]:
         yield f"{_EDGE}{g}{_GAP}{f}{_END}"
         yield f"{_EDGE}{f}[\\s^,._]{{1,3}}{short}{_END}"
         yield f"{_EDGE}{short}[\\s^.,_]{{1,3}}{f}{_END}"
-        whole, alone = "".join(syllables), "".join(surname)
+        whole, alone = _bare(syllables), _bare(surname)
         if len(syllables) > 1 and len(whole) >= LONG_GIVEN and whole not in is_word:
             yield f"{_EDGE}{g}{_END}"
         if len(alone) >= LONG_SURNAME and alone not in is_word:
-            yield f"{_EDGE}{alone}{_END}"
+            yield f"{_EDGE}{f}{_END}"
         letters = "".join(s[0] for s in (*surname, *syllables))
         if len(letters) >= MIN_INITIALS and letters not in is_word:
             yield f"{_EDGE}(?-i:{letters.upper()}){_END}"
@@ -71,8 +82,8 @@ def patterns(family: str, given: str, is_word: frozenset[str]) -> Iterable[str]:
 def cores(family: str, given: str) -> Iterable[str]:
     """Yield strings one of which is in every squeezed text that a pattern could match."""
     for surname, syllables in romanised(family, given):
-        yield "".join(surname)
-        yield "".join(syllables)
+        yield _bare(surname)
+        yield _bare(syllables)
         yield "".join(s[0] for s in (*surname, *syllables))
 
 
@@ -111,4 +122,8 @@ def hanzi(family: str, given: str) -> Iterable[str]:
 
 
 def _joined(syllables: tuple[str, ...]) -> str:
-    return r"[\s\-'·]{0,2}".join(syllables)
+    return r"[\s\-'·]{0,2}".join(s.replace("'", "['’`]?") for s in syllables)
+
+
+def _bare(syllables: tuple[str, ...]) -> str:
+    return "".join(syllables).replace("'", "")

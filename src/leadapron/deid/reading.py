@@ -17,18 +17,29 @@ from leadapron.deid.charsets import CharacterSet
 from leadapron.deid.values import Element, texts
 from leadapron.model import BadInput
 
+Encoding = tuple[bool | None, bool | None]
+"""Implicit VR and little endian, as a data set was read; None if it was made in memory."""
 _UNDEFINED = 0xFFFFFFFF
 _PLAIN = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UT"}
 )
+_PIXEL_GROUP, _ENCAPSULATED = 0x7FE0, frozenset({"OB", "OW"})
 _ELDEST = 89
 
 
 def whole(src: Dataset, element: RawDataElement) -> Element:
-    """Fetch a value deferred while reading; refuse one that the file cuts off."""
+    """Fetch a value deferred while reading; refuse one without a length or cut off by the file."""
     if element.value is None and element.length:
         return src.get_item(element.tag) or element
-    if element.length not in (_UNDEFINED, len(element.value or b"")):
+    if element.length == _UNDEFINED:
+        if element.tag >> 16 == _PIXEL_GROUP and element.VR in _ENCAPSULATED:
+            return element
+        raise BadInput(
+            f"the value at {element.tag} has no length, which its VR does not allow (PS3.5 7.1)",
+            remedy="ask the sender to encode the attribute as the standard says",
+            code="wrong-vr",
+        )
+    if element.length != len(element.value or b""):
         raise BadInput(
             f"the value at {element.tag} is cut off: {len(element.value or b'')} of"
             f" {element.length} bytes",
@@ -56,9 +67,7 @@ def as_vr(element: Element, vr: str, chars: CharacterSet) -> Element:
     return DataElement(element.tag, vr, single, validation_mode=config.IGNORE)
 
 
-def as_raw(
-    tag: BaseTag, vr: str, value: Any, encoding: tuple[bool | None, bool | None]
-) -> RawDataElement | None:
+def as_raw(tag: BaseTag, vr: str, value: Any, encoding: Encoding) -> RawDataElement | None:
     """Return an ASCII text of our own making as the bytes of a file; None if it is none.
 
     Half as costly to make and to write as an element that pydicom checks and converts.

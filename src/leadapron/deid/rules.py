@@ -28,6 +28,9 @@ CLASS_UIDS = (
 
 
 _OVERLAY_DATA = 0x60003000
+_NOT_OF_A_DATA_SET = frozenset({0x0002, 0xFFFE})
+"""Groups of file heads and item tags (PS3.10 7.1, PS3.5 7.5)."""
+_COMMAND = 0x0000
 
 
 class Rule(NamedTuple):
@@ -85,7 +88,7 @@ def rule_for(profile: Profile, sop_class: str, parent: int, tag: int, vr: str) -
         return Rule(
             resolve(asked, attribute_type(sop_class, parent, tag)), asked, keyword or row.name
         )
-    if not keyword:
+    if not keyword or tag >> 16 == _COMMAND or (vr not in _VRS and " or " not in vr):
         return Rule(Action.REMOVE, "unknown attribute", "")
     return Rule(_kin(profile, keyword, vr), "K", keyword)
 
@@ -94,6 +97,8 @@ def _dropped(parent: int, tag: int) -> str:
     """Return why an attribute goes whatever the profile says; empty if its row decides."""
     if tag & 0xFFFF == 0:
         return "group length"
+    if tag >> 16 in _NOT_OF_A_DATA_SET:
+        return "no element of a data set"
     return "nested overlay or curve" if parent and tag >> 24 in (0x50, 0x60) else ""
 
 

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 
 from leadapron.deid import patterns
-from leadapron.deid.folding import fold
+from leadapron.deid.folding import fold, simplified
 from leadapron.deid.known import KnownValues
 from leadapron.model import Quarantined
 
@@ -24,11 +24,14 @@ BINARY = frozenset(
 )
 NUMBERS = {
     "AS": re.compile(rb"\s*(?:\d{3}[DWMY])?[\s\0]*"),
+    "DA": re.compile(rb"[\d.\-\\ \0]*"),
     "DS": re.compile(rb"[\d+\-.eE\\ \0]*"),
+    "DT": re.compile(rb"[\d.+\-\\ \0]*"),
     "IS": re.compile(rb"[\d+\-\\ \0]*"),
+    "UI": re.compile(rb"[\d.\\ \0]*"),
     "TM": re.compile(rb"[\d:.\-\\ \0]*"),
 }
-"""What the values of number-like text VRs may be made of (PS3.5 6.2)."""
+"""What the values of VRs that no person writes text in may be made of (PS3.5 6.2)."""
 NEEDED = frozenset({0x0040A160, 0x00700006, 0x00080100, 0x00080104})
 """Texts and codes whose macro requires a value wherever it stands (Type 1 or 1C)."""
 ENUMERATED = {
@@ -55,7 +58,7 @@ _SPELLS = re.compile(
 )
 """What a value must hold to spell a name or number in any of ENCODINGS."""
 ROUNDS = 3
-ENCODINGS = ("utf-8", "gb18030", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
+ENCODINGS = ("utf-8", "gb18030", "big5", "euc_kr", "shift_jis", "utf-16-le", "utf-16-be")
 BETWEEN = b"\n\0\0\n"
 
 
@@ -127,13 +130,13 @@ class Sweep:
         everything = SEPARATOR.join(h.text for h in self.held)
         if not everything.isascii() or "\0" in everything.replace(SEPARATOR, ""):
             return self.held  # width and accents fold differently in each text
-        wanted = [patterns.GENERIC, patterns.UIDS, patterns.LONG_NUMBERS]
-        if self.known.may_occur(everything):
-            pattern = self.known.pattern_cached()
-            wanted += [pattern] if pattern is not None else []
+        wanted = (patterns.UIDS, patterns.LONG_NUMBERS)
         ends = list(accumulate(len(h.text) + len(SEPARATOR) for h in self.held))
         places = {m.start() for pattern in wanted for m in pattern.finditer(everything)}
-        return [self.held[i] for i in sorted({bisect_right(ends, p) for p in places})]
+        found = {bisect_right(ends, p) for p in places}
+        found.update(self.known.occurring([held.text for held in self.held]))
+        found.update(i for i, h in enumerate(self.held) if h.free and patterns.generic(h.text))
+        return [self.held[i] for i in sorted(found)]
 
     def _clean(self, held: Held) -> list[str]:
         if held.text in ENUMERATED.get(int(held.tag), ()):
@@ -193,7 +196,7 @@ class Sweep:
         if known is None:
             return False
         for encoding in ENCODINGS:
-            text = value.decode(encoding, "replace")
+            text = simplified(value.decode(encoding, "replace"))
             if self.known.may_occur(text) and known.search(text):
                 return True
         return False

@@ -84,14 +84,19 @@ def editions() -> tuple[str, ...]:
 def rows(edition: str = EDITION) -> dict[str, Row]:
     """Return every row by its tag as printed (``00100010``, ``60xx3000``, ``PRIVATE``).
 
-    An earlier edition is the present one with its documented differences in the Basic Profile
-    column: rows that it had not yet, actions that were others. KeyError if it is unknown.
+    An earlier edition is the present one with its documented differences: rows that it had not
+    yet, actions that were others; of ``before-2023e`` in all columns, of later ones in the Basic
+    Profile column. KeyError if it is unknown.
     """
     if edition == EDITION:
         return _printed()
     change = _editions()[edition]
     return {
-        tag: replace(row, basic=change["basic"].get(tag, row.basic))
+        tag: replace(
+            row,
+            basic=change["basic"].get(tag, row.basic),
+            options=change.get("options", {}).get(tag, row.options),
+        )
         for tag, row in _printed().items()
         if tag not in change["absent"]
     }

@@ -16,13 +16,15 @@ from leadapron.deid.detector import TextBox, read_text
 READ = 0.5
 SURE, CLEAR, WORD = 0.68, 0.75, 6
 PARAGRAPH, SPARSE, COMPACT = 3, 0.4, 1.2
-INK_LEAST, INK_MOST, DENSE = 0.04, 0.7, 0.5
+INK_LEAST, INK_MOST, DENSE, SOLID = 0.04, 0.7, 0.5, 0.98
+UNSEEN = 12
+LONG = 5
 
 _WORDS = (
     "L R LT RT LEFT RIGHT PA AP LAT LATERAL LL RL LLD RLD "
     "OBL LAO RAO LPO RPO DEC DECUB ERECT UPRIGHT SEMIUPRIGHT SEMIERECT SUPINE PRONE SITTING "
     "STANDING PORTABLE MOBILE INSP EXP STAT A P H S I HF FH SEMI DECUBITUS LATERAL OBLIQUE "
-    "INSPIRATION EXPIRATION RECUMBENT WEIGHTBEARING XTABLE CROSSTABLE VIEW CHEST "
+    "INSPIRATION EXPIRATION RECUMBENT WEIGHTBEARING XTABLE CROSSTABLE VIEW CHEST DX SX "
     "左 右 左侧 右侧 立位 站立位 卧位 仰卧位 仰卧 平卧位 俯卧位 坐位 半坐位 半卧位 侧卧位 "
     "正位 侧位 左侧位 右侧位 斜位 左前斜位 右前斜位 左后斜位 右后斜位 后前位 前后位 "
     "胸部 床旁 床边 吸气 吸气相 呼气 呼气相 "
@@ -89,7 +91,18 @@ def _harmless(picture: Picture, block: list[TextBox], marks: frozenset[str]) -> 
 
 def _only_marks(text: str, marks: frozenset[str]) -> bool:
     words = [fold(w) for w in re.split(r"[\s\-_/.,:]+", text)]
-    return fold(text) in marks or (any(words) and all(w in marks for w in words if w))
+    if fold(text) in marks or (any(words) and all(w in marks for w in words if w)):
+        return True
+    return any(_of_marks(fold(text), frozenset(marks), long) for long in marks if len(long) >= LONG)
+
+
+def _of_marks(text: str, marks: frozenset[str], long: str) -> bool:
+    """Return whether a text read without its spaces is a long mark between other marks."""
+    before, found, after = text.partition(long)
+    return bool(found) and all(
+        not part or part in marks or any(_of_marks(part, marks, m) for m in marks if len(m) >= LONG)
+        for part in (before, after)
+    )
 
 
 def blocks(lines: list[TextBox]) -> list[list[TextBox]]:
@@ -112,7 +125,9 @@ def _follow(picture: Picture, line: TextBox) -> TextBox:
     """Follow a horizontal line to where its ink ends, also where the ground hides it.
 
     Burned-in letters have one exact value, black or white. Columns that hold some of it, but are
-    not made of it, go on with the line; a gap wider than the letters are high ends it.
+    not made of it, go on with the line; a gap wider than the letters are high ends it. On ground
+    of the letters' own value nobody sees whether the line goes on, and filling it hides nothing
+    else: there it is followed for UNSEEN times its height.
     """
     if line.x1 - line.x0 < line.y1 - line.y0:
         return line
@@ -126,7 +141,19 @@ def _follow(picture: Picture, line: TextBox) -> TextBox:
         reach, gap = line.x1 - line.x0, line.height
         right = max(right, line.x1 + _run(hits[line.x1 : line.x1 + reach], gap))
         left = min(left, line.x0 - _run(hits[max(0, line.x0 - reach) : line.x0][::-1], gap))
+        solid, reach = share >= SOLID, UNSEEN * line.height
+        right += _solid(solid[right : right + reach], gap)
+        left -= _solid(solid[max(0, left - reach) : left][::-1], gap)
     return line._replace(x0=left, x1=right)
+
+
+def _solid(columns: npt.NDArray[np.bool_], gap: int) -> int:
+    """Return how far a run of solid columns reaches that begins within half a `gap`."""
+    places = np.flatnonzero(columns)
+    if not places.size or places[0] > gap // 2:
+        return 0
+    breaks = np.flatnonzero(np.diff(places) > 1)
+    return int(places[breaks[0]] if breaks.size else places[-1]) + 1
 
 
 def _run(hits: npt.NDArray[np.bool_], gap: int) -> int:

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from leadapron.model import BadInput, Conflict, IntegrityFailure, NotFound
@@ -21,6 +22,7 @@ PATIENT, ACCESSION, UID, IDENTIFIER = "patient", "accession", "uid", "identifier
 FILM = "film"
 """Kind of the links that tell under which patient key an instance was sent."""
 KEY_BYTES = 32
+RECENT = 1024
 MAX_SHIFT_DAYS = 3650
 
 
@@ -35,7 +37,10 @@ class Link:
 
 
 class Pseudonymizer:
-    """HMAC-SHA-256 pseudonyms under one key; pure, no memory."""
+    """HMAC-SHA-256 pseudonyms under one key; the last few are remembered, in memory only.
+
+    The films of a study share patient, accession, study, series and frame of reference.
+    """
 
     def __init__(self, key: bytes) -> None:
         """Take the pseudonym key (at least 32 bytes)."""
@@ -45,6 +50,10 @@ class Pseudonymizer:
                 remedy=f"give at least {KEY_BYTES} random bytes",
             )
         self._key = key
+        self.pseudonym = lru_cache(maxsize=RECENT)(self._pseudonym)
+
+    def _pseudonym(self, kind: str, value: str) -> str:
+        return self.uid(value) if kind == UID else self.text(kind, value)
 
     def digest(self, purpose: str, value: str) -> bytes:
         """Return 32 bytes bound to purpose and value."""
@@ -115,7 +124,8 @@ class KeyedVault:
     def __init__(self, key: bytes) -> None:
         """Take the pseudonym key."""
         self._made = Pseudonymizer(key)
-        self._fingerprint_key = self._made.digest("fingerprint", "")
+        key = self._made.digest("fingerprint", "")
+        self._fingerprint = hashlib.blake2b(digest_size=8, key=key)
 
     def pseudonym(self, kind: str, original: str) -> str:
         """Return the pseudonym of a value of one kind."""
@@ -123,7 +133,7 @@ class KeyedVault:
 
     def own_pseudonym(self, kind: str, original: str) -> str:
         """Return the pseudonym that the key alone makes, whatever was relinked."""
-        return self._made.uid(original) if kind == UID else self._made.text(kind, original)
+        return self._made.pseudonym(kind, original)
 
     def shift_days(self, patient: str) -> int:
         """Return the patient's date shift; merged patients share one."""
@@ -135,7 +145,9 @@ class KeyedVault:
 
     def fingerprint(self, value: bytes) -> str:
         """Return 16 hexadecimal digits of the value's keyed hash."""
-        return hashlib.blake2b(value, digest_size=8, key=self._fingerprint_key).hexdigest()
+        digest = self._fingerprint.copy()
+        digest.update(value)
+        return digest.hexdigest()
 
     def rehearse(self, relinks: Iterable[tuple[str, str]]) -> None:
         """Raise what `relink` would, were these patients (original, onto) relinked in order."""

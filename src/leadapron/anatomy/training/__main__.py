@@ -37,7 +37,12 @@ SHIPPED = (
 )
 """Channels with labels good enough to be told to others."""
 
-VERSION = "1.1.0"
+VERSION, GATE_VERSION = "1.1.0", "1.1.0"
+
+
+DOMAIN = 0.2
+"""Least probability of a chest film. Two lungs must be found as well, so that this may be low:
+one in a thousand framed, equalised or blurred validation films is refused."""
 
 
 def main() -> None:
@@ -82,7 +87,7 @@ def ship(
         "plan": dataclasses.asdict(plan),
         "thresholds": {str(region): cut for region, cut in cuts.items()},
         "calibration": calibrate.limits((unseen, itself), cuts),
-        "domain_threshold": 0.5,
+        "domain_threshold": DOMAIN,
     }
     shape = (INPUTS, plan.size, plan.size)
     export.export(export.Probabilities(net), shape, path, card)
@@ -118,15 +123,15 @@ def _unseen(plan: fit.Plan, data: list[films.Film], out: Path) -> Iterator[calib
 
 
 def _gate(options: argparse.Namespace, learn: list[films.Film], digest: str) -> None:
-    state, plan = options.out / "gate.pt", gate_fit.GatePlan()
+    state = options.out / "gate.pt"
     if state.exists():
-        net = gate_fit.GateNet(plan.width)
+        net = gate_fit.GatePair(*(gate_fit.GateNet(gate_fit.FIRST.width) for _ in range(2)))
         net.load_state_dict(torch.load(state, weights_only=True))
     else:
         sideways = list(projection.laterals(options.ct, 60)) if options.ct else []
-        net = gate_fit.fit_gate(plan, learn + sideways, options.negatives, _say)
+        net = gate_fit.fit_pair(learn + sideways, options.negatives, _say)
         torch.save(net.state_dict(), state)
-    card = {"name": "gate", "version": VERSION, "size": gate.SIZE, "data": digest}
+    card = {"name": "gate", "version": GATE_VERSION, "size": gate.SIZE, "data": digest}
     path = options.out / "gate.onnx"
     export.export(net, (INPUTS, gate.SIZE, gate.SIZE), path, card)
 

@@ -25,6 +25,33 @@ class Sample:
     known: npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far a variant may be from the film.
+
+    Attributes:
+        zoom: least and greatest zoom, natural logarithm.
+        stretch: standard deviation of the aspect ratio, natural logarithm.
+        shutter: widest margin that collimation covers, as a share of the side.
+        equalised: chance of local equalisation, such as some makers process films with.
+    """
+
+    zoom: tuple[float, float] = (-0.28, 0.22)
+    stretch: float = 0.07
+    shutter: float = 0.09
+    equalised: float = 0.0
+
+
+NEAR = Reach()
+FAR = Reach((-0.65, 0.3), 0.12, 0.2, 0.25)
+"""For the gate, which meets films before anything is known of them."""
+
+
+def reach(rng: Random, far: float) -> Reach:
+    """Return FAR with that chance, else NEAR."""
+    return FAR if rng.random() < far else NEAR
+
+
 def plain(film: Film, size: int) -> Sample:
     """Return the film as it is, at ``size``."""
     scale = size / SIZE
@@ -35,15 +62,19 @@ def plain(film: Film, size: int) -> Sample:
     return _sample(film, place, np.asarray(image, dtype=np.float32), inside)
 
 
-def random(film: Film, size: int, rng: Random, mirror: float = 0.15) -> Sample:
+def random(
+    film: Film, size: int, rng: Random, mirror: float = 0.15, within: Reach = NEAR
+) -> Sample:
     """Return one random variant of the film, at ``size``; mirrored with that chance."""
     mirrored = rng.random() < mirror
-    place = _bent(_affine(size, rng, mirrored), size, rng)
-    turned = cv2.remap(film.image, place[0], place[1], cv2.INTER_LINEAR)
+    place = _bent(_affine(size, rng, mirrored, within), size, rng)
+    turned = np.asarray(cv2.remap(film.image, place[0], place[1], cv2.INTER_LINEAR), dtype=np.uint8)
+    if rng.random() < within.equalised:
+        turned = _equalised(turned, rng)
     image = _float(turned) / np.float32(255)
     inside = _warp(film.inside.astype(np.uint8), place) > 0
     image = _intensity(image, inside, rng)
-    inside = _frame(image, inside, rng)
+    inside = _frame(image, inside, rng, within.shutter)
     sample = _sample(film, place, image, inside)
     if mirrored:
         sample.target = np.ascontiguousarray(sample.target[list(MIRROR)])
@@ -82,10 +113,10 @@ def _bent(matrix: npt.NDArray[np.float64], size: int, rng: Random) -> Float:
     return place
 
 
-def _affine(size: int, rng: Random, mirrored: bool) -> npt.NDArray[np.float64]:
+def _affine(size: int, rng: Random, mirrored: bool, within: Reach) -> npt.NDArray[np.float64]:
     angle = np.deg2rad(rng.normal(0, 6))
-    zoom = size / SIZE * np.exp(rng.uniform(-0.28, 0.22))
-    stretch, shear = np.exp(rng.normal(0, 0.07)), rng.normal(0, 0.04)
+    zoom = size / SIZE * np.exp(rng.uniform(*within.zoom))
+    stretch, shear = np.exp(rng.normal(0, within.stretch)), rng.normal(0, 0.04)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.array([[stretch, shear], [0, 1 / stretch]]) * zoom
     if mirrored:
@@ -129,6 +160,13 @@ def _curve(image: Float, rng: Random) -> Float:
     return np.interp(image, np.linspace(0, 1, 7), knots).astype(np.float32)
 
 
+def _equalised(image: npt.NDArray[np.uint8], rng: Random) -> npt.NDArray[np.uint8]:
+    tiles = int(rng.integers(2, 11))
+    return np.asarray(
+        cv2.createCLAHE(float(rng.uniform(1, 6)), (tiles, tiles)).apply(image), dtype=np.uint8
+    )
+
+
 def _window(image: Float, rng: Random) -> Float:
     low, high = np.percentile(image[::4, ::4], (rng.uniform(0, 12), rng.uniform(82, 100)))
     return np.clip(image, low, max(high, low + 1e-3))
@@ -167,11 +205,13 @@ def _burn(image: Float, rng: Random) -> None:
         image += cv2.GaussianBlur(layer.astype(np.float32), (0, 0), 0.8) * rng.uniform(4e-4, 2e-3)
 
 
-def _frame(image: Float, inside: npt.NDArray[np.bool_], rng: Random) -> npt.NDArray[np.bool_]:
+def _frame(
+    image: Float, inside: npt.NDArray[np.bool_], rng: Random, widest: float
+) -> npt.NDArray[np.bool_]:
     """Collimate: cover margins with shutter, or crop them so that the film ends there."""
     size = image.shape[0]
     if rng.random() < 0.35:
-        cut = (rng.uniform(0, 0.09, 4) * size * (rng.random(4) < 0.6)).astype(int)
+        cut = (rng.uniform(0, widest, 4) * size * (rng.random(4) < 0.6)).astype(int)
         keep = np.zeros_like(inside)
         keep[cut[0] : size - cut[1], cut[2] : size - cut[3]] = True
         shutter = float(image.min()) if rng.random() < 0.7 else float(image.max())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Stroke:
         widths: float (N,), in pixels.
         sure: False where the course was guessed at; such a stroke is in no figure.
         number_sure: False where the ribs above could not be counted.
+        hidden: length from the first point, in pixels, over which not both of its edges can
+            be told; such a length passes over the hilum or beside the spine.
     """
 
     structure: str
@@ -46,6 +48,19 @@ class Stroke:
     widths: Line
     sure: bool
     number_sure: bool
+    hidden: float = 0.0
+
+    @property
+    def clear(self) -> Stroke:
+        """The stroke from where both of its edges can be told; itself if that is everywhere."""
+        run = np.r_[0.0, np.cumsum(np.hypot(*np.diff(self.points, axis=0).T))]
+        start = min(self.hidden, 0.9 * float(run[-1]))
+        if start <= 0:
+            return self
+        at = np.r_[start, run[run > start]]
+        points = np.column_stack([np.interp(at, run, axis) for axis in self.points.T])
+        widths = np.asarray(np.interp(at, run, self.widths))
+        return replace(self, points=points, widths=widths, hidden=0.0)
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Return the band that the stroke covers, bool (H, W)."""
@@ -108,4 +123,5 @@ def _stroke(entry: dict[str, Any]) -> Stroke:
         widths,
         bool(entry.get("sure", True)),
         bool(entry.get("number_sure", True)),
+        float(entry.get("hidden", 0.0)),
     )

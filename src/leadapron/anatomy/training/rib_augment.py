@@ -18,7 +18,7 @@ Random = np.random.Generator
 
 @dataclass
 class Sample:
-    """Input (3, SIZE, SIZE), arcs (COUNT, SIZE, SIZE) and where they are known."""
+    """Input (INPUTS, SIZE, SIZE), arcs (COUNT, SIZE, SIZE) and where they are known."""
 
     inputs: Float
     target: Float
@@ -29,7 +29,8 @@ def plain(cage: Cage) -> Sample:
     """Return the cage as it is."""
     lungs = whole(cage.maps[1]), whole(cage.maps[2])
     ribs = cage.maps[0].astype(np.float32) / np.float32(255)
-    return _sample(cage, ribs, lungs, placed(lungs[0] | lungs[1]), mirrored=False)
+    rest = [plane.astype(np.float32) / np.float32(255) for plane in cage.maps[3:]]
+    return _sample(cage, (ribs, *rest), lungs, placed(lungs[0] | lungs[1]), mirrored=False)
 
 
 def random(cage: Cage, rng: Random) -> Sample:
@@ -45,20 +46,54 @@ def random(cage: Cage, rng: Random) -> Sample:
         ribs = ribs * (1 - gone * _soft(cage.anterior.astype(np.float32), 0.8))
     field = (lungs[0] | lungs[1]).astype(np.uint8)
     ribs = _degraded(ribs, field, rng)
+    clavicles = cage.maps[3].astype(np.float32) / np.float32(255)
+    if rng.random() < 0.6:
+        bars = _clavicles(field, rng)
+        ribs = np.maximum(ribs, bars)
+        clavicles = np.maximum(clavicles, bars) if rng.random() < 0.7 else clavicles
+    if rng.random() < 0.3:
+        clavicles = clavicles * np.float32(rng.random())
+    contrast = _contrast(cage, rng)
     mirrored = rng.random() < 0.5
     matrix = _after(_jitter(rng, mirrored), placed(field))
-    return _sample(cage, ribs, lungs, matrix, mirrored)
+    sample = _sample(cage, (ribs, clavicles, contrast), lungs, matrix, mirrored)
+    return _squeezed(sample, rng) if rng.random() < 0.4 else sample
+
+
+def _squeezed(sample: Sample, rng: Random) -> Sample:
+    """Move the ribs below the apex up or down, as bending the chest back or forth does.
+
+    Squeezed, ribs 2 and 3 become one band, which is where numbering fails on films.
+    """
+    rows = np.nonzero((sample.inputs[1:3] > 0.5).any(axis=(0, 2)))[0]
+    if rows.size == 0:
+        return sample
+    part, by = rng.uniform(0.25, 0.5) * rows.size, rng.uniform(-0.3, 0.7)
+    at = np.arange(SIZE, dtype=np.float32)
+    down = np.clip((at - rows[0]) / part, 0, 1)
+    source = at + np.where(down < 1, part * by * down * (1 - down), 0).astype(np.float32)
+    across, along = np.meshgrid(at, source)
+
+    def moved(planes: Float) -> Float:
+        bent = [cv2.remap(p, across, along, cv2.INTER_LINEAR) for p in planes]
+        return np.stack(bent).astype(np.float32)
+
+    inputs = moved(sample.inputs)
+    if by > 0.2:
+        blurred = _soft(inputs[0], rng.uniform(0.6, 1.6))
+        inputs[0] = np.where((down < 1)[:, None], blurred, inputs[0])
+    return Sample(inputs, moved(sample.target), moved(sample.known))
 
 
 def _sample(
     cage: Cage,
-    ribs: Float,
+    soft: tuple[Float, ...],
     lungs: tuple[Byte, Byte],
     matrix: npt.NDArray[np.float64],
     mirrored: bool,
 ) -> Sample:
     order = lungs[::-1] if mirrored else lungs
-    planes = (ribs, *(lung.astype(np.float32) for lung in order))
+    planes = (soft[0], *(lung.astype(np.float32) for lung in order), *soft[1:])
     arcs = [((cage.arcs >> k) & 1).astype(np.float32) for k in range(COUNT)]
     return Sample(
         np.stack([warped(plane, matrix) for plane in planes]),
@@ -89,9 +124,22 @@ def _degraded(ribs: Float, field: Byte, rng: Random) -> Float:
         ribs = ribs + grain.astype(np.float32)
     if rng.random() < 0.6:
         ribs = np.maximum(ribs, _rim(field, rng))
-    if rng.random() < 0.6:
-        ribs = np.maximum(ribs, _clavicles(field, rng))
     return np.clip(ribs, 0, 1).astype(np.float32)
+
+
+def _contrast(cage: Cage, rng: Random) -> Float:
+    """The film's local contrast, stronger, weaker or noisier; now and then none at all.
+
+    A projection's is not a film's: half of the time the network must do without it.
+    """
+    if rng.random() < (0.2 if cage.real else 0.5):
+        return np.full(cage.maps[4].shape, 0.5, np.float32)
+    away = cage.maps[4].astype(np.float32) / np.float32(255) - np.float32(0.5)
+    if rng.random() < 0.3:
+        away = _soft(away, rng.uniform(0.4, 1.2))
+    grain = rng.normal(0, rng.uniform(0, 0.06), away.shape).astype(np.float32)
+    gain = np.float32(np.exp(rng.normal(0, 0.3)))
+    return np.asarray(np.clip(away * gain + grain + 0.5, 0, 1), dtype=np.float32)
 
 
 def _rim(field: Byte, rng: Random) -> Float:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from leadapron.anatomy.labels import INDEX
-from leadapron.anatomy.preprocessing import Letterbox, normalise, shrink
-from leadapron.anatomy.rib_view import COUNT, FIRST, whole
+from leadapron.anatomy.preprocessing import Letterbox, contrast_bytes, normalise, shrink
+from leadapron.anatomy.probability import ProbabilityMaps
+from leadapron.anatomy.rib_view import COUNT, FIRST, planes, whole
 from leadapron.anatomy.training import drawing
 from leadapron.anatomy.training.films import Film, bit
 from leadapron.anatomy.weights_file import Network
@@ -26,7 +26,9 @@ _STEEPEST = 6.0
 _ROOM = 9
 _NEAR = 10.0
 """Pixels around a sure arc that its label speaks for; farther off lie ribs not traced."""
-_PLANES = (Region.RIBS, Region.RIGHT_LUNG, Region.LEFT_LUNG)
+HIDDEN = (0.0, 0.0, 0.02, 0.06, 0.07, 0.07, 0.15, 0.17, 0.15, 0.15, 0.15)
+"""By rib, what part of a lung's width an arc passes before both edges can be told: means of
+six training films on which we marked it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Cage:
     Attributes:
         name: source and file.
         split: train, val or test.
-        maps: uint8 (3, S, S), probability times 255: ribs, right lung, left lung.
+        maps: uint8 (INPUTS, S, S): ribs, right lung, left lung, clavicles, contrast, as in
+            ``rib_view``.
         arcs: bit ``k`` set where the posterior arc of rib ``FIRST + k`` is, uint16 (S, S).
         known: where the labels speak, bool (S, S).
         anterior: where only anterior arcs are, bool (S, S).
@@ -63,11 +66,11 @@ def projections(root: Path, splits: dict[str, str], network: Network) -> Iterato
         name = f"rib_drr/{path.stem}"
         maps, box = _maps(_read(path), network)
         pairs = _read(root / "rib_drr" / "labels" / path.name).astype(np.int64)
-        planes = [((pairs >> (FIRST - 1 + k)) & 1).astype(np.uint8) for k in range(COUNT)]
-        behind = [posterior_pair(plane) for plane in planes]
+        ribs = [((pairs >> (FIRST - 1 + k)) & 1).astype(np.uint8) for k in range(COUNT)]
+        behind = [posterior_pair(plane) for plane in ribs]
         arcs = _stacked([_fitted(plane, box) for plane in behind])
-        everything = np.any([_fitted(plane, box) for plane in planes], axis=0)
-        known, none = np.ones(arcs.shape, np.bool_), np.zeros(arcs.shape, np.uint8)
+        everything = np.any([_fitted(plane, box) for plane in ribs], axis=0)
+        known, none = ~beside_spine(arcs, maps), np.zeros(arcs.shape, np.uint8)
         yield Cage(name, splits[name], maps, arcs, known, everything & (arcs == 0), none)
 
 
@@ -77,18 +80,43 @@ def films(root: Path, data: dict[str, Film], network: Network) -> Iterator[Cage]
         name = f"wingspan/{Path(drawn.film).stem}"
         maps, box = _maps(drawn.picture(root), network)
         masks = np.zeros((COUNT, *box.shape), np.bool_)
+        traced = np.zeros(box.shape, np.bool_)
         for stroke in drawn.ribs():
-            masks[stroke.number - FIRST] |= stroke.mask(box.shape)
+            masks[stroke.number - FIRST] |= stroke.clear.mask(box.shape)
+            traced |= stroke.mask(box.shape)
         arcs = _stacked([_fitted(mask.astype(np.uint8), box) for mask in masks])
         lungs = (whole(maps[1]) | whole(maps[2])).astype(np.uint8)
         known = cv2.dilate(lungs, np.ones((_ROOM, _ROOM), np.uint8)) > 0
-        known &= cv2.distanceTransform((arcs == 0).astype(np.uint8), cv2.DIST_L2, 3) < _NEAR
+        elsewhere = (~_fitted(traced.astype(np.uint8), box)).astype(np.uint8)
+        known &= cv2.distanceTransform(elsewhere, cv2.DIST_L2, 3) < _NEAR
         for stroke in drawn.strokes:
             if not stroke.sure:
                 known &= ~_fitted(stroke.mask(box.shape).astype(np.uint8), box)
         none = np.zeros(arcs.shape, np.bool_)
         bone = _weak_bone(data[name], arcs.shape[0])
         yield Cage(name, data[name].split, maps, arcs, known, none, bone)
+
+
+def beside_spine(arcs: npt.NDArray[np.uint16], maps: Byte) -> Mask:
+    """Return where arcs of a projection lie that a film would hide, bool (S, S).
+
+    On films an arc begins where both of its edges can be told, ``HIDDEN`` of the lung's
+    width from its border by the spine. Projections show more; there they teach nothing.
+    """
+    hidden = np.zeros(arcs.shape, np.bool_)
+    for lung, step in ((whole(maps[1]) > 0, -1), (whole(maps[2]) > 0, 1)):
+        columns = np.nonzero(lung.any(axis=0))[0]
+        if columns.size == 0:
+            continue
+        seen = lung[:, ::step]
+        rows, border = seen.any(axis=1), seen.argmax(axis=1)
+        border = np.where(rows, border, np.median(border[rows]))
+        away = np.arange(lung.shape[1]) - border[:, None]
+        theirs = np.arange(lung.shape[1]) >= np.arange(lung.shape[1])[::step][columns].min() - 40
+        for k, share in enumerate(HIDDEN):
+            zone = (away < share * columns.size) & theirs
+            hidden |= zone[:, ::step] & ((arcs >> k & 1) > 0)
+    return hidden
 
 
 def posterior_pair(pair: Byte) -> Byte:
@@ -138,10 +166,12 @@ def _read(path: Path) -> npt.NDArray[np.integer]:
 
 def _maps(image: npt.NDArray[np.generic], network: Network) -> tuple[Byte, Letterbox]:
     square, box = shrink(image, int(network.card["size"]))
-    chance = network.run(normalise(square, box.inside)[None])[0]
+    inputs = normalise(square, box.inside)
+    chance = network.run(inputs[None])[0]
     chance[:, ~box.inside] = 0
-    planes = [chance[INDEX[region]] for region in _PLANES]
-    return np.rint(np.stack(planes) * 255).astype(np.uint8), box
+    levels = np.rint(chance * 255).astype(np.uint8)
+    both = np.concatenate([levels, contrast_bytes(inputs)[None]])
+    return planes(ProbabilityMaps(both, box)), box
 
 
 def _fitted(plane: npt.NDArray[np.integer], box: Letterbox) -> Mask:
@@ -153,8 +183,8 @@ def _fitted(plane: npt.NDArray[np.integer], box: Letterbox) -> Mask:
 
 
 def _stacked(masks: list[Mask]) -> npt.NDArray[np.uint16]:
-    planes = [mask.astype(np.uint16) << k for k, mask in enumerate(masks)]
-    return np.bitwise_or.reduce(np.stack(planes), axis=0)
+    bits = [mask.astype(np.uint16) << k for k, mask in enumerate(masks)]
+    return np.bitwise_or.reduce(np.stack(bits), axis=0)
 
 
 def _weak_bone(film: Film, size: int) -> Byte:

@@ -16,16 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from leadapron.anatomy.rib_view import COUNT, FIRST, INPUTS, SIZE
-from leadapron.anatomy.training import export, films, rib_augment, rib_labels
+from leadapron.anatomy.training import export, films, rib_augment, rib_labels, rib_spacing
 from leadapron.anatomy.training.network import UNet
 from leadapron.anatomy.training.rib_labels import Cage
 from leadapron.anatomy.weights_file import Network
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 _EMA = 0.995
 _EVERY = 100
 _NUMBER_THRESHOLD = 0.5
-"""Of the evidence along a rib, what its number must hold; below, it goes unnumbered."""
+"""How sure a number must be; below, a rib goes unnumbered."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +64,7 @@ def train(
         "plan": dataclasses.asdict(plan),
         "maps_from": network.version,
         "number_threshold": _NUMBER_THRESHOLD,
+        "spacing": rib_spacing.measure(cage for cage in cages if cage.split == "train"),
     }
     export.export(export.Probabilities(net), (INPUTS, SIZE, SIZE), out / "ribs.onnx", card)
 

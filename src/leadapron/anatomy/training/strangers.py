@@ -28,18 +28,19 @@ class Strangers:
         paths = sorted(folder.rglob("*.png")) if folder else []
         self._pictures = [_as_film(path) for path in paths]
 
-    def draw(self, size: int, rng: Random) -> Float:
+    def draw(self, size: int, rng: Random, within: augment.Reach) -> Float:
         """Return the network's input (CHANNELS, size, size) of one such picture."""
         kind = rng.random()
         pools = ((0.3, self._pictures), (0.48, self._projections), (0.62, self._laterals))
         for share, pool in pools:
             if kind < share and pool:
-                return augment.random(_pick(pool, rng), size, rng).inputs
+                return augment.random(_pick(pool, rng), size, rng, within=within).inputs
         if kind < 0.8:
-            return augment.random(_piece(_pick(self._chest, rng), rng), size, rng).inputs
+            piece = _piece(_pick(self._chest, rng), rng)
+            return augment.random(piece, size, rng, within=within).inputs
         image = _limb(rng) if kind < 0.93 else _texture(rng)
         if rng.random() < 0.7:
-            return augment.random(_film(image), size, rng).inputs
+            return augment.random(_film(image), size, rng, within=within).inputs
         small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         return normalise(small.astype(np.float32), np.ones(small.shape, dtype=np.bool_))
 

@@ -162,6 +162,13 @@ def deidentify(
     target: Annotated[Path, typer.Argument(metavar="OUT")],
     keys: Keys = None,
     profile: Annotated[str, typer.Option(help="gateway or basic.")] = "gateway",
+    recipient: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="CERT",
+            help="Leave the identity inside, encrypted for this certificate (PEM); repeatable.",
+        ),
+    ] = None,
     maps: Annotated[
         Path | None,
         typer.Option(
@@ -186,7 +193,7 @@ def deidentify(
         "deidentify",
         source,
         target,
-        lambda: deidentifying(keys, target, profile, take),
+        lambda: deidentifying(keys, target, profile, recipient or (), take),
         as_json,
         finish,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.uid import HTJ2KLossless
 
 from leadapron.app.cli.files import Work, read_file, write_atomically
-from leadapron.app.identity_key import identity_certificate
+from leadapron.app.identity_key import certificate_in
 from leadapron.app.settings import Settings, state_home
 from leadapron.deid import MemoryVault, Profile, Report
 from leadapron.deid.filenames import clean_path
@@ -40,7 +40,7 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
     store, output = keystore(keys, target), target
     vault = MemoryVault(store.create(PSEUDONYM))
     protector = Protector(
-        profile=replace(Settings.of().gateway_profile(), recipients=(identity_certificate(store),)),
+        profile=Settings.of().gateway_profile(store),
         vault=vault,
         segmenter=Segmenter.load(),
         keys=_public(store),
@@ -68,12 +68,21 @@ def protecting(keys: Path | None, target: Path, transfer_syntax: str | None) -> 
 
 
 def deidentifying(
-    keys: Path | None, target: Path, profile: str, take: Callable[[Report], None] | None = None
+    keys: Path | None,
+    target: Path,
+    profile: str,
+    recipients: Sequence[Path] = (),
+    take: Callable[[Report], None] | None = None,
 ) -> Work:
-    """Return the work of `deidentify`: no network, no seal. `take` is given each report."""
+    """Return the work of `deidentify`: no network, no seal. `take` is given each report.
+
+    The identity stays inside only for the `recipients` named here, whatever the settings say:
+    what is given away for research must not carry it by accident.
+    """
     vault = MemoryVault(keystore(keys, target).create(PSEUDONYM))
     named = Settings.of().gateway_profile() if profile == "gateway" else Profile.of(profile)
-    chosen, output = named, target
+    opened_by = tuple(certificate_in(path) for path in recipients)
+    chosen, output = replace(named, recipients=opened_by), target
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         base = None if target == output else output
