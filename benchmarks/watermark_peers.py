@@ -18,6 +18,7 @@ from watermark_films import KEY, Film, Picture, generator, psnr, rendered
 
 KINDS = (*QUICK, "JPEG 75", "JPEG 20", "1/4", "crop 25 %", "rotate 3", "invert", "bend", "noise 10")
 _LONGEST = 200
+# invisible-watermark marks chroma unless told otherwise; a grey film has none, so luma is marked.
 _PEER = """
 import signal, sys, numpy as np, cv2
 def late(*_):
@@ -39,9 +40,9 @@ else:
     from imwatermark import WatermarkEncoder, WatermarkDecoder
     def put(a):
         e = WatermarkEncoder(); e.set_watermark('bits', [int(b) for b in bits])
-        return e.encode(a, 'dwtDctSvd')
+        return e.encode(a, 'dwtDctSvd', scales=[36, 0, 0])
     def get(a):
-        return np.array(WatermarkDecoder('bits', 64).decode(a, 'dwtDctSvd')) > 0
+        return np.array(WatermarkDecoder('bits', 64).decode(a, 'dwtDctSvd', scales=[36, 0, 0])) > 0
 if mode == 'put':
     cv2.imwrite(folder + '/marked.png', put(cv2.imread(folder + '/film.png')))
 else:
@@ -135,5 +136,4 @@ def _peer(film: Film, python: str, peer: str, folder: Path) -> list[dict]:
         }
         for (attack, how), right in zip(labels, counts, strict=False)
     ]
-    print(*rows, sep="\n", flush=True)
     return rows
