@@ -123,7 +123,7 @@ def _peer(film: Film, python: str, peer: str, folder: Path) -> list[dict]:
     if len(counts) < len(paths):
         print(f"{peer}: {len(paths) - len(counts)} of {len(paths)} pictures were not read in time")
     strength = round(psnr(clean, marked, 255), 1)
-    rows = [
+    return [
         {
             "film": name,
             "peer": peer,
@@ -136,4 +136,3 @@ def _peer(film: Film, python: str, peer: str, folder: Path) -> list[dict]:
         }
         for (attack, how), right in zip(labels, counts, strict=False)
     ]
-    return rows
