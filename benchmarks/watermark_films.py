@@ -24,29 +24,35 @@ DATA = Path(os.environ.get("LEADAPRON_TEST_DATA", Path(__file__).parents[2] / "s
 
 def films(quick: bool) -> list[Film]:
     """Return (name, kind, frame, bits stored); say aloud what is missing."""
-    found: list[Film] = []
-    try:
-        import pydicom
-        from pydicom.data import get_testdata_file
-
-        path = get_testdata_file("RG1_UNCI.dcm", download=False)
-        if path:
-            ds = pydicom.dcmread(path)
-            found.append(("RG1", "native", ds.pixel_array, int(ds.BitsStored)))
-        else:
-            print("SKIPPED: RG1 needs pydicom-data (pip install pydicom-data)")
-    except ImportError:
-        print("SKIPPED: RG1 needs pydicom")
-    found += reduced(found)
-    data = DATA
-    gbc = sorted((data / "anatomy" / "gbc100" / "images").glob("*"))
+    native = natives()
+    found = native[:1] + reduced(native[:1])
+    gbc = sorted((DATA / "anatomy" / "gbc100" / "images").glob("*"))
     if not gbc:
-        print(f"SKIPPED: no films under {data} (set LEADAPRON_TEST_DATA)")
-    for file in gbc[12 : 13 if quick else 25 : 6]:
+        print(f"SKIPPED: no films under {DATA} (set LEADAPRON_TEST_DATA)")
+    for file in gbc[12 : 13 if quick else 19 : 6]:
         small = np.array(Image.open(file).convert("L"))
         factor = 1024 / max(small.shape)
         big = cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         found.append((f"gbc {file.stem}", "enlarged to 1024", big, 8))
+    return found if quick else found + native[1:]
+
+
+def natives() -> list[Film]:
+    """Return the native films of pydicom-data; say aloud what is missing."""
+    try:
+        import pydicom
+        from pydicom.data import get_testdata_file
+    except ImportError:
+        print("SKIPPED: native films need pydicom")
+        return []
+    found: list[Film] = []
+    for name in ("RG1", "RG3"):
+        path = get_testdata_file(f"{name}_UNCI.dcm", download=False)
+        if path is None:
+            print(f"SKIPPED: {name} needs pydicom-data (pip install pydicom-data)")
+            continue
+        ds = pydicom.dcmread(path)
+        found.append((name, "native", ds.pixel_array, int(ds.BitsStored)))
     return found
 
 

@@ -4,6 +4,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -14,6 +20,7 @@ from watermark_films import KEY, TRUE, VIEWS, Film, Picture, generator, psnr, re
 from watermark_leaks import LEAKS, clipped
 
 _PATCH, _FEATURES, _RIDGE = 9, 60_000, 5.0
+_NOISE, _MARKS, _SECONDS = 10, 3, 60
 
 
 def learned(copy: Picture, rng: np.random.Generator, sigma: float) -> Picture:
@@ -61,26 +68,78 @@ def attempts() -> dict:
     return found
 
 
-def removal(film: Film) -> list[dict]:
-    """Return z beside PSNR and SSIM of what is left of the film."""
-    name, _, frame, bits = film
-    db = 60 if max(frame.shape) >= 1800 else 56
-    clean = rendered(frame, bits)
-    copy = rendered(embed(frame, KEY, TRUE, bits, db), bits)
-    rows = []
-    for attempt, attack in attempts().items():
-        leak = attack(copy, generator(name, "removal", attempt))
-        found = trace(frame, leak, KEY, VIEWS)
-        rows.append(
-            {
-                "film": name,
-                "attempt": attempt,
-                "z": round(next(c.z for c in found.candidates if c.view_id == TRUE), 1),
-                "named": TRUE in {c.view_id for c in found.accused},
-                "wrong": sum(c.view_id != TRUE for c in found.accused),
-                "psnr": round(psnr(clean, leak, 255), 1),
-                "ssim": round(similarity(clean, leak, 255), 3),
-            }
+def networks(
+    film: Film, others: list[Film], copy: Picture, python: str | None
+) -> Iterator[tuple[str, Picture]]:
+    """Yield what small convolutional networks make of the copy.
+
+    One learnt noise on other films, one learnt our mark: pairs of other films with and without
+    marks under another key, of the same strength. The second attacker has this software.
+    """
+    if not python:
+        print("SKIPPED: networks; pass --peer-python with PyTorch")
+        return
+    rng = generator(film[0], "networks")
+    clean = [rendered(frame, bits) for _, _, frame, bits in others]
+    noisy = [clipped(c + rng.normal(0, _NOISE, c.shape)) for c in clean]
+    yield from _cleaned(f"network, noise σ {_NOISE}", noisy, clean, copy, python)
+    db = _strength(film)
+    marked = [
+        (rendered(embed(frame, b"y" * 32, f"mine-{i}", bits, db), bits), c)
+        for (_, _, frame, bits), c in zip(others, clean, strict=True)
+        for i in range(_MARKS)
+    ]
+    pairs = ([m for m, _ in marked], [c for _, c in marked])
+    yield from _cleaned("network, our mark", *pairs, copy, python)
+
+
+def _cleaned(
+    name: str, given: list[Picture], wanted: list[Picture], copy: Picture, python: str
+) -> Iterator[tuple[str, Picture]]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pairs = {f"in-{i}": a for i, a in enumerate(given)}
+        pairs |= {f"out-{i}": a for i, a in enumerate(wanted)}
+        np.savez(folder / "pairs.npz", **pairs)
+        np.save(folder / "copy.npy", copy)
+        script = Path(__file__).with_name("watermark_network.py")
+        command = [python, str(script), str(folder), str(_SECONDS)]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=20 * _SECONDS
         )
-        print(rows[-1], flush=True)
-    return rows
+        if done.returncode:
+            print(f"SKIPPED: {name}: {done.stderr.strip().splitlines()[-1:]}")
+            return
+        print(f"{name}: {done.stdout.strip()}")
+        yield name, np.load(folder / "result.npy")
+
+
+def _strength(film: Film) -> int:
+    return 60 if max(film[2].shape) >= 1700 else 56
+
+
+def removal(film: Film, others: list[Film], python: str | None = None) -> Iterator[dict]:
+    """Yield z beside PSNR and SSIM of what is left of the film.
+
+    Args:
+        others: films that the networks may learn from.
+        python: an interpreter that has PyTorch.
+    """
+    name, _, frame, bits = film
+    clean = rendered(frame, bits)
+    copy = rendered(embed(frame, KEY, TRUE, bits, _strength(film)), bits)
+    usual = (
+        (attempt, attack(copy, generator(name, "removal", attempt)))
+        for attempt, attack in attempts().items()
+    )
+    for attempt, leak in chain(usual, networks(film, others, copy, python)):
+        found = trace(frame, leak, KEY, VIEWS)
+        yield {
+            "film": name,
+            "attempt": attempt,
+            "z": round(next(c.z for c in found.candidates if c.view_id == TRUE), 1),
+            "named": TRUE in {c.view_id for c in found.accused},
+            "wrong": sum(c.view_id != TRUE for c in found.accused),
+            "psnr": round(psnr(clean, leak, 255), 1),
+            "ssim": round(similarity(clean, leak, 255), 3),
+        }

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from test_watermark_trace import KEY, VIEWS, film, rendered
+from test_watermark_trace import KEY, VIEWS, film, jpeg, rendered
 
 from leadapron.watermark import FilmIndex, embed, fingerprint, trace
 from leadapron.watermark.chips import chips
 from leadapron.watermark.notching import Notches
 from leadapron.watermark.quantisation import detect, table
+from leadapron.watermark.registration import uncut
 from leadapron.watermark.scoring import z_scores
 
 _AGAIN = """
@@ -82,6 +83,31 @@ def test_a_photograph_with_uneven_light_and_stripes_is_traced() -> None:
     copy = rendered(embed(original, KEY, "view-7", 12))
     ranking = trace(original, photograph(copy), KEY, VIEWS)
     assert [c.view_id for c in ranking.accused] == ["view-7"]
+
+
+def test_the_jpeg_of_a_partial_view_is_read_by_the_blocks_that_show_the_film() -> None:
+    original = film()
+    granted = np.zeros(original.shape, bool)
+    granted[120:390, 90:300] = True
+    shown = np.where(granted, original, int(np.median(original))).astype(original.dtype)
+    copy = rendered(embed(shown, KEY, "view-7", 12, granted=granted))
+    found = trace(original, jpeg(copy, 30), KEY, VIEWS)
+    assert [c.view_id for c in found.accused] == ["view-7"]
+    z = dict(zip(found.settings["hypotheses"], found.settings["zs"], strict=True))
+    assert z["jpeg 30 unfiltered"] > 1.2 * z["local 0.12"]
+
+
+def test_an_uncut_copy_without_features_is_laid_on_its_film() -> None:
+    original = film()
+    copy = rendered(original).astype(np.float32)
+    noisy = copy + np.random.default_rng(3).normal(0, 40, copy.shape).astype(np.float32)
+    found = uncut(original, 255 - noisy[:, ::-1])
+    assert found is not None
+    assert (found.mirrored, found.inverted) == (True, True)
+    corner = found.homography @ [0, 0, 1]
+    assert np.allclose(corner, [copy.shape[1] - 1, 0, 1], atol=1e-6)
+    assert uncut(film(seed=6), noisy) is None
+    assert uncut(original, noisy[:300]) is None
 
 
 def test_notches_take_out_stripes_and_leave_noise() -> None:

@@ -25,10 +25,13 @@ GENUINE = 50
 _DECISIVE = 2 * GENUINE
 _HASH_NEAR = 60
 _NEAREST_WORDS = 3
-_CHECKED = 16
+_CHECKED = (64, 24, 16)
 _CLOSE = 52.0
-_SIDES = (640, 1000)
-"""Photographs are noisy at their own size, films in a screenshot are small at less."""
+_SIDES = (400, 600, 1000)
+"""Photographs are noisy at their own size, films in a screenshot are small at less.
+
+Few features are left at the smallest side, so that many films are checked there for little.
+"""
 _QUERY = 3000
 _VOTERS = 700
 _SEGMENTS = 6
@@ -103,15 +106,32 @@ class FilmIndex:
         best: dict[int, FilmMatch] = {}
         for turn in variants(scales[0].descriptors[:1]):
             turned = [_turned(found, turn) for found in scales]
-            voted = self._voted(turned, (copy.shape[0], copy.shape[1]))
-            for place in dict.fromkeys(alike + voted):
-                for found in turned:
-                    match = self._checked(place, found, turn)
-                    if match and (place not in best or match.inliers > best[place].inliers):
-                        best[place] = match
+            for match in self._matches(turned, (copy.shape[0], copy.shape[1]), alike, turn):
+                place = self._place[match.film_id]
+                if place not in best or match.inliers > best[place].inliers:
+                    best[place] = match
             if any(match.inliers >= _DECISIVE for match in best.values()):
                 break
         return sorted(best.values(), key=lambda m: (-m.inliers, m.film_id))[:limit]
+
+    def _matches(
+        self, scales: list[_Turned], shape: tuple[int, int], alike: list[int], turn: Turn
+    ) -> Iterator[FilmMatch]:
+        """Yield what geometry says of the films voted for at each scale, one by one.
+
+        A film that matches at one scale is tried at the others too.
+        """
+        voted = [self._voted(found, shape) for found in scales]
+        places = [dict.fromkeys(alike + v[:n]) for v, n in zip(voted, _CHECKED, strict=True)]
+        matching: set[int] = set()
+        for _ in range(2):
+            for found, some in zip(scales, places, strict=True):
+                for place in some:
+                    match = self._checked(place, found, turn)
+                    if match:
+                        matching.add(place)
+                        yield match
+            places = [dict.fromkeys(p for p in sorted(matching) if p not in s) for s in places]
 
     def _checked(self, place: int, found: _Turned, turn: Turn) -> FilmMatch | None:
         film = self._prints[place]
@@ -138,15 +158,14 @@ class FilmIndex:
         order = np.argsort(nearest, kind="stable")[:4]
         return [int(i) for i in order if nearest[i] <= _HASH_NEAR]
 
-    def _voted(self, scales: list[_Turned], shape: tuple[int, int]) -> list[int]:
-        """Return the films with most votes."""
+    def _voted(self, found: _Turned, shape: tuple[int, int]) -> list[int]:
+        """Return the films with votes from one scale, most first."""
         self._extend()
         total = np.zeros(len(self._ids), np.float32)
-        for found in scales:
-            asked = found.codes[spread(found.points, shape, _VOTERS)]
-            for segment in self._segments:
-                total[segment.first : segment.end] += segment.votes(asked)
-        order = np.argsort(-total, kind="stable")[:_CHECKED]
+        asked = found.codes[spread(found.points, shape, _VOTERS)]
+        for segment in self._segments:
+            total[segment.first : segment.end] += segment.votes(asked)
+        order = np.argsort(-total, kind="stable")[: max(_CHECKED)]
         return [int(i) for i in order if total[i] > 0]
 
     def _extend(self) -> None:

@@ -24,6 +24,7 @@ _LIGHT_WINDOW = 0.12
 _DARK = 8.0
 _EVEN = 0.03
 _SHARP_BLURS = (0.0, 0.7, 1.4, 2.8)
+_CLIPPED, _STRAIGHT, _FAR = 3.0, 0.6, 3.0
 _REDUCED_BLURS = (0.3, 0.5, 0.8, 1.6)
 
 
@@ -116,6 +117,28 @@ def tone_curve(source: Float, target: Float, weight: Float) -> Float:
     known = mass > 1e-3 * mass.max()
     places = np.arange(_BINS)
     return np.interp(places, places[known], total[known] / mass[known]).astype(np.float32)
+
+
+def straightened(curve: Float, source: Float, weight: Float) -> Float:
+    """Return the straight line that `curve` is but for the noise of its fit, or `curve`.
+
+    Most copies are windowed in a straight line; a line is known much better than a curve.
+    """
+    stride = max(1, int(np.sqrt(source.size / 200_000)))
+    index = np.rint(source[::stride, ::stride]).astype(np.intp).ravel()
+    mass = np.bincount(index, weight[::stride, ::stride].ravel(), _BINS)
+    mass[(curve < _CLIPPED) | (curve > 255 - _CLIPPED)] = 0
+    if np.count_nonzero(mass) < _BINS // 16:
+        return curve
+    places = np.arange(_BINS)
+    for _ in range(2):
+        slope, level = np.polyfit(places, curve, 1, w=np.sqrt(mass))
+        line = np.clip(slope * places + level, 0, 255).astype(np.float32)
+        apart = np.minimum(np.abs(curve - line), _FAR)
+        # Tones that hardly occur, as at the edge of a fill, have no say.
+        straight = np.average(apart**2, weights=mass) < _STRAIGHT**2
+        mass = mass / (1 + apart**2)
+    return line if straight else curve
 
 
 def apply_curve(tone: Float, curve: Float) -> Float:
@@ -213,6 +236,8 @@ def predict(
     lit = np.float32(1) if light is None else light
     slope = slope_of_curve(flat, curve) * lit
     if sharp:
+        curve = straightened(curve, flat, robust)
+        expected, slope = apply_curve(flat, curve), slope_of_curve(flat, curve)
         return Prediction(expected, slope, weight, followed, blurs=((base_blur / step, 1.0),))
     toned = apply_curve(film.tone, curve)
     sigmas = _SHARP_BLURS if step <= 1.2 else _REDUCED_BLURS

@@ -45,6 +45,7 @@ _FEWEST_STEPS = 5
 _ALIKE = 0.95
 _SPREADS = 0.12 * 1.45 ** np.arange(16)
 _FARTHEST = 3.5
+_MOSTLY = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,41 +221,57 @@ def _quality(blocks: Float) -> tuple[int, float]:
     return _QUALITIES[best], scores[best]
 
 
-def unrounded(copy: Float, expected: Float, quantised: Quantised) -> Float:
+def unrounded(copy: Float, expected: Float, quantised: Quantised, weight: Float) -> Float:
     """Return the picture nearest to `expected` that JPEG would have turned into `copy`.
 
     Fitting the film to it, and not to the copy, keeps JPEG's own softening out of the fit.
+    Blocks that do not follow the film (`weight`, as for `score`) stay as they are.
     """
     kept, predicted = to_blocks(copy - 128), to_blocks(expected - 128)
     steps = quantised.table
     middle = np.rint(kept / steps) * steps
     nearest = np.clip(predicted, middle - steps / 2, middle + steps / 2)
-    return from_blocks(nearest.astype(np.float32), (copy.shape[0], copy.shape[1])) + 128
+    follows = following(weight)[:, None, None]
+    blocks = np.where(follows, nearest, kept).astype(np.float32)
+    return from_blocks(blocks, (copy.shape[0], copy.shape[1])) + 128
 
 
-def score(copy: Float, expected: Float, signal: Float, quantised: Quantised) -> tuple[Float, Float]:
+def score(
+    copy: Float, expected: Float, signal: Float, quantised: Quantised, weight: Float
+) -> tuple[Float, Float]:
     """Return the derivative of the log-likelihood of `copy` by its grey values before JPEG.
 
     Args:
         copy: whole blocks, cut at the block origin.
         expected: what the unmarked film predicts there, same shape.
         signal: a small change of the grey values, same shape.
+        weight: how far the copy follows the film there, 0 to 1, same shape. Blocks that do not
+            say nothing: a fill would pass for a film that is always wrong.
 
     Returns:
         float32, same shape: the score, and the score that `signal` would add.
     """
-    kept, predicted = to_blocks(copy - 128), to_blocks(expected - 128)
     steps = quantised.table
-    middle = np.rint(kept / steps) * steps - predicted
-    spread = _spreads(middle, steps)
-    slope = _slope(middle, steps, spread)
+    follows = following(weight)
+    kept, predicted = to_blocks(copy - 128)[follows], to_blocks(expected - 128)[follows]
+    found, response = np.zeros((2, len(follows), 8, 8), np.float32)
     shape = (copy.shape[0], copy.shape[1])
+    if not follows.any():
+        return from_blocks(found, shape), from_blocks(response, shape)
+    middle = np.rint(kept / steps) * steps - predicted
+    slope = _slope(middle, steps, _spreads(middle, steps))
     # A likelihood's information is the mean square of its slope.
     information = np.mean(slope * slope, axis=0)
-    response = to_blocks(signal) * information
-    return from_blocks(slope.astype(np.float32), shape), from_blocks(
-        response.astype(np.float32), shape
-    )
+    found[follows] = slope
+    response[follows] = to_blocks(signal)[follows] * information
+    return from_blocks(found, shape), from_blocks(response, shape)
+
+
+def following(weight: Float) -> npt.NDArray[np.bool_]:
+    """Return which blocks follow the film in most of their pixels, (n,)."""
+    rows, columns = weight.shape[0] // 8, weight.shape[1] // 8
+    mean = weight.reshape(rows, 8, columns, 8).mean(axis=(1, 3)).ravel()
+    return np.asarray(mean > _MOSTLY)
 
 
 def _slope(middle: Float, steps: Float, spread: Float) -> Float:

@@ -20,6 +20,8 @@ Float = npt.NDArray[np.float32]
 _WINDOWS = (0.14, 0.08, 0.05, 0.03)
 _LARGEST_STEP = 3.0
 _SNAP_MARGIN = 1.03
+SNAP_REACH = 0.03
+"""A few features in one part of a film leave its far corners this uncertain."""
 _STILL, _STILL_WINDOW = 0.1, 0.05
 
 
@@ -38,10 +40,9 @@ def settle(film: Film, copy: Float, geometry: Geometry, exact: bool) -> tuple[Ge
     best = refine(film, copy, geometry)
     prediction = predict(film, copy, best)
     error = misfit(copy, prediction)
-    for candidate, other in plain:
-        other_error = misfit(copy, other)
-        if other_error <= error * _SNAP_MARGIN:
-            best, prediction, error = candidate, other, min(error, other_error)
+    errors = [misfit(copy, other) for _, other in plain]
+    if errors and min(errors) <= error * _SNAP_MARGIN:
+        best, prediction = plain[int(np.argmin(errors))]
     return best, prediction
 
 
@@ -137,7 +138,7 @@ def snapped(geometry: Geometry, film_shape: tuple[int, int], exact: bool) -> lis
     found = []
     for matrix in candidates:
         expected = (corners @ matrix.T)[:, :2]
-        if np.max(np.abs(expected - at)) < 3.0 * max(step, 1):
+        if np.max(np.abs(expected - at)) < max(3.0 * max(step, 1), SNAP_REACH * max(film_shape)):
             found.append(replace(geometry, to_film=matrix, bend=None))
     return found
 

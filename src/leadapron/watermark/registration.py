@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.watermark.geometry import scaling
+
 Float = npt.NDArray[np.float32]
 Grey = npt.NDArray[Any]
 
@@ -25,6 +27,8 @@ _RATIO = 0.86
 _TOLERANCE = 4.0
 _PLENTY = 150
 FEWEST_INLIERS = 10
+_OUTLINE = 128
+_SAME_ASPECT, _ALIKE = 0.02, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +138,38 @@ def variants(described: Float) -> dict[tuple[bool, bool], Float]:
         (False, True): described[:, inverted],
         (True, True): mirrored[:, inverted],
     }
+
+
+def uncut(film: Grey, copy: Grey) -> Registration | None:
+    """Return how `copy` shows all of the film, plain or flipped, or None; asks no features.
+
+    Strong noise and coarse quantisation leave no features, but whole pictures stay alike. The
+    band of detail that is compared is seen at a hundred pixels and depends on no tone curve.
+    """
+    factors = (copy.shape[1] / film.shape[1], copy.shape[0] / film.shape[0])
+    if abs(factors[0] / factors[1] - 1) > _SAME_ASPECT:
+        return None
+    mine, theirs = _outline(film), _outline(copy)
+    flips = {(x, y): float(np.mean(mine[::y, ::x] * theirs)) for x in (1, -1) for y in (1, -1)}
+    (x, y), alike = max(flips.items(), key=lambda one: abs(one[1]))
+    if abs(alike) < _ALIKE:
+        return None
+    across, down = ((side - 1) / 2 for side in (film.shape[1], film.shape[0]))
+    flip = np.array([[x, 0, across - x * across], [0, y, down - y * down], [0, 0, 1.0]])
+    fit = scaling(*factors) @ flip
+    return Registration(np.asarray(fit, np.float64), 0, x * y < 0, alike < 0)
+
+
+def _outline(picture: Grey) -> Float:
+    """Return the middle detail of a picture, of mean 0 and mean square 1, float32."""
+    import cv2
+
+    side = (_OUTLINE, _OUTLINE)
+    small: Any = cv2.resize(picture.astype(np.float32), side, interpolation=cv2.INTER_AREA)
+    low, high = np.percentile(small, (2, 98))
+    small = np.clip(small, low, high)
+    detail = cv2.GaussianBlur(small, (0, 0), 1.5) - cv2.GaussianBlur(small, (0, 0), 8)
+    return np.asarray(detail / max(float(detail.std()), 1e-6), np.float32)
 
 
 def match(film: Float, copy: Float) -> npt.NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from leadapron.watermark.modelling import Film, Prediction, inside, predict
 from leadapron.watermark.overlay import grey
 from leadapron.watermark.quantisation import Quantised, detect, score, unrounded
 from leadapron.watermark.ranking import FALSE_NAMING, Candidate, Ranking, bound
-from leadapron.watermark.refining import misfit, settle
-from leadapron.watermark.registration import Features, Registration, align, features
+from leadapron.watermark.refining import SNAP_REACH, misfit, settle
+from leadapron.watermark.registration import Features, Registration, align, features, uncut
 from leadapron.watermark.scoring import Meter, residual, z_scores
 
 Float = npt.NDArray[np.float32]
@@ -110,6 +110,11 @@ class KnownFilm:
     band: Band
     mask: Float
 
+    @cached_property
+    def large_features(self) -> Features:
+        """What noise and blur leave of the film's features."""
+        return features(self.frame, _COARSE)
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -178,10 +183,31 @@ def register(known: KnownFilm, copy: Float) -> Placed | None:
     starts = [align(known.features, features(copy))]
     if starts[0] is None or starts[0].inliers < _FEW_INLIERS:
         # Noise and blur hide the small features; the large ones are still there.
-        starts.append(align(features(known.frame, _COARSE), features(copy, _COARSE)))
-    placed = [_laid(known, copy, start) for start in starts if start is not None]
+        starts.append(align(known.large_features, features(copy, _COARSE)))
+        starts.append(uncut(known.frame, copy))
+    placed = [_laid(known, copy, start) for start in _distinct(starts, known.frame.shape)]
     found = [one for one in placed if one is not None]
-    return min(found, key=lambda one: one.registration.residual, default=None)
+    return max(found, key=_explained, default=None)
+
+
+def _distinct(starts: Sequence[Registration | None], film: Sequence[int]) -> list[Registration]:
+    """Return the starts that lay the film at different places, most inliers first."""
+    rows, columns = film
+    corners = np.array([[0, 0, 1], [columns, 0, 1], [0, rows, 1], [columns, rows, 1.0]])
+    kept: list[tuple[Registration, npt.NDArray[np.float64]]] = []
+    for start in sorted((s for s in starts if s is not None), key=lambda s: -s.inliers):
+        laid = corners @ start.homography.T
+        place = laid[:, :2] / laid[:, 2:]
+        reach = SNAP_REACH * float(np.ptp(place, axis=0).max())
+        if all(np.max(np.abs(place - other)) > reach for _, other in kept):
+            kept.append((start, place))
+    return [start for start, _ in kept]
+
+
+def _explained(placed: Placed) -> float:
+    """Return how much of the film the copy shows, times how well the film explains it."""
+    found = placed.registration
+    return found.coverage * placed.prediction.followed * (1 - found.residual)
 
 
 def _laid(known: KnownFilm, copy: Float, found: Registration) -> Placed | None:
@@ -302,11 +328,11 @@ def _through_jpeg(
     prediction = predict(known.fine, whole, geometry, rounds=1, sharp=sharp)
     fitted = residual(whole, prediction, window)
     if copy.size < _LARGE:
-        before = unrounded(whole, fitted.expected, quantised)
+        before = unrounded(whole, fitted.expected, quantised, prediction.weight)
         prediction = predict(known.fine, before, geometry, rounds=1, sharp=sharp)
         fitted = residual(before, prediction, window)
     meter = Meter(known.band, known.mask, geometry, prediction)
-    slope, response = score(whole, fitted.expected, meter.signal(), quantised)
+    slope, response = score(whole, fitted.expected, meter.signal(), quantised, prediction.weight)
     return meter.measure(slope, response, fitted.gain)
 
 
