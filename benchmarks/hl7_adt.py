@@ -1,4 +1,4 @@
-"""HL7 ADT over MLLP: ``python benchmarks/hl7.py [--messages N]``.
+"""HL7 ADT over MLLP: ``python benchmarks/hl7_adt.py [--messages N]``.
 
 A real instance on a fresh folder takes messages from one sender over one connection, each after
 the answer to the one before, as interface engines send. Printed for each kind: messages a second
