@@ -158,7 +158,7 @@ class Segmenter:
             sure = small[small >= cut]
             if sure.size == 0:
                 continue
-            masks[region] = maps.bytes_of(region) >= cut
+            masks[region] = maps.bytes_of(region, shape.outlined(region, small)) >= cut
             scores[region] = float(sure.mean() / 255)
         body = masks.get(Region.THORAX)
         if body is not None:

@@ -23,6 +23,8 @@ _HOLES_KEPT = frozenset({Region.RIBS})
 _SMOOTH = 1 / 200
 """Width of the smoothing, as a share of the square's side; ribs are too fine for it."""
 
+_SMOOTH_OUTLINE = 1 / 450
+
 
 def levels(chance: npt.NDArray[np.float32]) -> Byte:
     """Return the network's probabilities (channels, S, S) as uint8, times 255.
@@ -35,6 +37,17 @@ def levels(chance: npt.NDArray[np.float32]) -> Byte:
         for region, plane in zip(CHANNELS, chance, strict=True)
     ]
     return np.rint(np.stack(soft) * 255).astype(np.uint8)
+
+
+def outlined(region: Region, levels: Byte) -> Byte:
+    """Return the levels (S, S) that a mask is cut from: ribs without their ragged edges.
+
+    The levels themselves are left as they are, for what is fine in them ranks pixels better.
+    """
+    if region not in _HOLES_KEPT:
+        return levels
+    sigma = _SMOOTH_OUTLINE * levels.shape[-1]
+    return np.asarray(cv2.GaussianBlur(levels, (0, 0), sigma), dtype=np.uint8)
 
 
 def clean(region: Region, levels: Byte, threshold: int) -> Byte:
