@@ -42,7 +42,7 @@ VERSION, GATE_VERSION = "1.1.1", "1.1.0"
 
 DOMAIN = 0.2
 """Least probability of a chest film. Two lungs must be found as well, so that this may be low:
-one in a thousand framed, equalised or blurred validation films is refused."""
+of framed, equalised or blurred films left out of training one in a thousand is refused."""
 
 
 def main() -> None:
