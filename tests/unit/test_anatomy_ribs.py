@@ -211,30 +211,6 @@ def test_twelve_ribs_have_twelve_codes() -> None:
 
 
 @pytest.fixture(scope="module")
-def dataset() -> "pydicom.Dataset":
-    store = pytest.importorskip("data_store", reason="the real film is in pydicom-data")
-    film = Path(store.__file__).parent / "data" / "RG1_UNCI.dcm"
-    if not film.exists():
-        pytest.skip("this pydicom-data has no RG1_UNCI.dcm")
-    return pydicom.dcmread(film)
-
-
-@pytest.fixture(scope="module")
-def small(dataset: "pydicom.Dataset") -> np.ndarray:
-    return np.ascontiguousarray(dataset.pixel_array[::4, ::4])
-
-
-@pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    return Segmenter.load()
-
-
-@pytest.fixture(scope="module")
-def found(segmenter: Segmenter, small: np.ndarray) -> RegionMap:
-    return segmenter.segment(small, "MONOCHROME1")
-
-
-@pytest.fixture(scope="module")
 def ribs(found: RegionMap) -> list[Rib]:
     return single_ribs(found)
 

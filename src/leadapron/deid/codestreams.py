@@ -124,8 +124,8 @@ def claimed(frame: bytes) -> Size | None:
 Segment = tuple[int, int, int]
 
 
-def _jpeg_segments(frame: bytes) -> list[Segment]:
-    """Return (marker, start, end) of the segments before the first scan."""
+def _segments(frame: bytes, last: int) -> list[Segment]:
+    """Return (marker, start, end) of the segments before the first scan or tile, ``last``."""
     found: list[Segment] = []
     place = 2
     while place + 4 <= len(frame):
@@ -136,26 +136,20 @@ def _jpeg_segments(frame: bytes) -> list[Segment]:
             place += 1
             continue
         end = place + 2 + struct.unpack(">H", frame[place + 2 : place + 4])[0]
-        if marker == _SCAN:
+        if marker == last:
             return found
         found.append((marker, place, end))
         place = end
     raise _damaged("its header is cut off")
 
 
+def _jpeg_segments(frame: bytes) -> list[Segment]:
+    return _segments(frame, _SCAN)
+
+
 def _j2k_segments(frame: bytes) -> list[Segment]:
-    found: list[Segment] = []
-    place = 2
-    while place + 4 <= len(frame):
-        if frame[place] != 0xFF:
-            raise _damaged("its segments cannot be followed")
-        marker = frame[place + 1]
-        if marker == _TILE:
-            return found
-        end = place + 2 + struct.unpack(">H", frame[place + 2 : place + 4])[0]
-        found.append((_COMMENT if marker == _J2K_COMMENT else 0, place, end))
-        place = end
-    raise _damaged("its header is cut off")
+    parts = _segments(frame, _TILE)
+    return [(_COMMENT if marker == _J2K_COMMENT else 0, a, b) for marker, a, b in parts]
 
 
 def _without(frame: bytes, segments: list[Segment]) -> bytes:

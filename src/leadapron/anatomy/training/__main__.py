@@ -123,14 +123,8 @@ def _unseen(plan: fit.Plan, data: list[films.Film], out: Path) -> Iterator[calib
 
 
 def _gate(options: argparse.Namespace, learn: list[films.Film], digest: str) -> None:
-    state = options.out / "gate.pt"
-    if state.exists():
-        net = gate_fit.GatePair(*(gate_fit.GateNet(gate_fit.FIRST.width) for _ in range(2)))
-        net.load_state_dict(torch.load(state, weights_only=True))
-    else:
-        sideways = list(projection.laterals(options.ct, 60)) if options.ct else []
-        net = gate_fit.fit_pair(learn + sideways, options.negatives, _say)
-        torch.save(net.state_dict(), state)
+    sideways = list(projection.laterals(options.ct, 60)) if options.ct else []
+    net = gate_fit.fit_pair(learn + sideways, options.negatives, options.out, _say)
     card = {"name": "gate", "version": GATE_VERSION, "size": gate.SIZE, "data": digest}
     path = options.out / "gate.onnx"
     export.export(net, (INPUTS, gate.SIZE, gate.SIZE), path, card)

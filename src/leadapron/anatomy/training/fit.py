@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from leadapron.anatomy.preprocessing import CHANNELS as INPUTS
 from leadapron.anatomy.training import augment
 from leadapron.anatomy.training.films import Film
 from leadapron.anatomy.training.network import UNet
+from leadapron.anatomy.training.run import Run
 from leadapron.model import Region
 
-_EMA = 0.998
 _SAVE_EVERY = 500
 _LOG_EVERY = 100
 
@@ -64,25 +63,22 @@ def fit(
     net = _network(plan)
     if start is not None:
         net.load_state_dict(start.state_dict())
-    mean = copy.deepcopy(net).requires_grad_(False)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
-    first = _resume(out / "state.pt", plan, net, mean, optimiser)
+    run = Run(net, plan, plan.rate, plan.decay)
+    first = run.resume(out / "state.pt")
     pools = {name: [f for f in films if f.source == name] for name, _ in plan.shares}
     started, losses = time.monotonic(), []
     for step in range(first, plan.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(plan, step)
         rng = np.random.default_rng([plan.seed, step])
-        loss = _step(net, optimiser, _batch(plan, pools, rng))
-        losses.append(loss)
-        _average(mean, net, min(_EMA, (step + 1) / (step + 10)))
+        inputs, target, known = _batch(plan, pools, rng)
+        loss = segmentation_loss(run.predict(inputs), target.float(), known.float())
+        losses.append(run.learn(loss, _rate(plan, step), step))
         if (step + 1) % _LOG_EVERY == 0 or step + 1 == plan.steps:
             pace = (time.monotonic() - started) / (step + 1 - first)
             recent = float(np.mean(losses[-_LOG_EVERY:]))
             log(f"step {step + 1}/{plan.steps} loss {recent:.4f} {pace:.3f} s")
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == plan.steps:
-            _save(out / "state.pt", plan, step + 1, net, mean, optimiser)
-    return mean.eval()
+            run.save(out / "state.pt", step + 1)
+    return run.mean.eval()
 
 
 def restore(state: Path) -> tuple[UNet, Plan]:
@@ -120,20 +116,6 @@ def _batch(
     return inputs.contiguous(memory_format=torch.channels_last), target, known
 
 
-def _step(
-    net: UNet, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor]
-) -> float:
-    inputs, target, known = batch
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = net(inputs)
-    loss = segmentation_loss(logits.float(), target.float(), known.float())
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
-    return float(loss.detach())
-
-
 def segmentation_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Cross entropy plus soft Dice per film and channel, over labelled pixels only."""
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -152,41 +134,6 @@ def _dice_trust(device: torch.device) -> Tensor:
     trust = torch.ones(len(CHANNELS), device=device)
     trust[INDEX[Region.RIBS]] = 0.3
     return trust
-
-
-def _average(mean: UNet, net: UNet, keep: float) -> None:
-    for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-        if old.dtype.is_floating_point:
-            old.mul_(keep).add_(new, alpha=1 - keep)
-        else:
-            old.copy_(new)
-
-
-def _save(
-    path: Path, plan: Plan, step: int, net: UNet, mean: UNet, optimiser: torch.optim.Optimizer
-) -> None:
-    state = {
-        "plan": asdict(plan),
-        "step": step,
-        "net": net.state_dict(),
-        "mean": mean.state_dict(),
-        "optimiser": optimiser.state_dict(),
-    }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(path: Path, plan: Plan, net: UNet, mean: UNet, optimiser: torch.optim.Optimizer) -> int:
-    if not path.exists():
-        return 0
-    saved = torch.load(path, weights_only=True)
-    if Plan(**_tuples(saved["plan"])) != plan:
-        raise SystemExit(f"{path} belongs to another plan; remove it or choose another folder")
-    net.load_state_dict(saved["net"])
-    mean.load_state_dict(saved["mean"])
-    optimiser.load_state_dict(saved["optimiser"])
-    return int(saved["step"])
 
 
 def _tuples(plan: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from leadapron.anatomy import gate
 from leadapron.anatomy.preprocessing import CHANNELS
 from leadapron.anatomy.training import augment, strangers
 from leadapron.anatomy.training.films import Film
+from leadapron.anatomy.training.run import Run
 
 Float = npt.NDArray[np.float32]
+_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class GatePair(nn.Module):
 
 
 def fit_pair(
-    films: list[Film], negatives: Path | None, log: Callable[[str], None] = print
+    films: list[Film], negatives: Path | None, out: Path, log: Callable[[str], None] = print
 ) -> GatePair:
-    """Train both gates one after the other."""
-    first = fit_gate(FIRST, films, negatives, log)
-    second = fit_gate(SECOND, films, negatives, log, start=copy.deepcopy(first).train())
+    """Train both gates one after the other; goes on from what lies in ``out``."""
+    first = fit_gate(FIRST, films, negatives, out / "gate-first.pt", log)
+    second = fit_gate(SECOND, films, negatives, out / "gate-second.pt", log, start=first)
     return GatePair(first, second)
 
 
@@ -95,35 +96,27 @@ def fit_gate(
     plan: GatePlan,
     films: list[Film],
     negatives: Path | None,
+    state: Path,
     log: Callable[[str], None] = print,
     start: GateNet | None = None,
 ) -> GateNet:
-    """Train the gate, or go on from ``start``, on films (chest) and strangers (all else)."""
+    """Train a gate, from ``start`` if given, on films (chest) and strangers (all else)."""
     torch.manual_seed(plan.seed)
     chest = [f for f in films if f.source in ("wingspan", "gbc100")]
     other = strangers.Strangers(films, negatives)
-    net = (start or GateNet(plan.width)).requires_grad_(True)
-    mean = copy.deepcopy(net).requires_grad_(False)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=1e-3)
-    total = 0.0
-    for step in range(plan.steps):
-        rng = np.random.default_rng([plan.seed, step])
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate * 0.5 * (1 + math.cos(math.pi * step / plan.steps)) + 1e-5
-        inputs, truth = _batch(plan, chest, other, rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = net(inputs)
-        loss = _loss(logits.float(), truth)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        keep = min(0.995, (step + 1) / (step + 10))
-        for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-            old.copy_(old * keep + new * (1 - keep) if old.dtype.is_floating_point else new)
-        total = 0.98 * total + 0.02 * float(loss.detach())
-        if (step + 1) % 100 == 0:
-            log(f"gate step {step + 1}/{plan.steps} loss {total:.4f}")
-    return mean.eval()
+    net = GateNet(plan.width)
+    if start is not None:
+        net.load_state_dict(start.state_dict())
+    run = Run(net, plan, plan.rate, 1e-3)
+    losses = []
+    for step in range(run.resume(state), plan.steps):
+        rate = plan.rate * 0.5 * (1 + math.cos(math.pi * step / plan.steps)) + 1e-5
+        inputs, truth = _batch(plan, chest, other, np.random.default_rng([plan.seed, step]))
+        losses.append(run.learn(_loss(run.predict(inputs), truth), rate, step))
+        if (step + 1) % _EVERY == 0 or step + 1 == plan.steps:
+            log(f"gate step {step + 1}/{plan.steps} loss {np.mean(losses[-_EVERY:]):.4f}")
+            run.save(state, step + 1)
+    return run.mean.eval()
 
 
 def _batch(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +17,10 @@ from leadapron.anatomy.rib_view import COUNT, FIRST, INPUTS, SIZE
 from leadapron.anatomy.training import export, films, rib_augment, rib_labels, rib_spacing
 from leadapron.anatomy.training.network import UNet
 from leadapron.anatomy.training.rib_labels import Cage
+from leadapron.anatomy.training.run import Run
 from leadapron.anatomy.weights_file import Network
 
 VERSION = "1.1.0"
-_EMA = 0.995
 _EVERY = 100
 _NUMBER_THRESHOLD = 0.5
 """How sure a number must be; below, a rib goes unnumbered."""
@@ -83,24 +81,22 @@ def fit(plan: RibPlan, cages: list[Cage], out: Path, log: Callable[[str], None] 
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     net = UNet(plan.widths, INPUTS, COUNT).to(memory_format=torch.channels_last)
-    mean = copy.deepcopy(net).requires_grad_(False)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
+    run = Run(net, plan, plan.rate, plan.decay)
     state = out / "ribs.pt"
-    first = _resume(state, plan, net, mean, optimiser)
+    first = run.resume(state)
     pools = [c for c in cages if not c.real], [c for c in cages if c.real]
     losses = []
     for step in range(first, plan.steps):
         warm = min(1.0, (step + 1) / 100)
         swing = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate * warm * swing
-        batch = _batch(plan, pools, np.random.default_rng([plan.seed, step]))
-        losses.append(_step(net, optimiser, batch))
-        _average(mean, net, min(_EMA, (step + 1) / (step + 10)))
+        rng = np.random.default_rng([plan.seed, step])
+        inputs, target, known = _batch(plan, pools, rng)
+        loss = rib_loss(run.predict(inputs), target, known)
+        losses.append(run.learn(loss, plan.rate * warm * swing, step))
         if (step + 1) % _EVERY == 0 or step + 1 == plan.steps:
             log(f"ribs: step {step + 1}/{plan.steps} loss {np.mean(losses[-_EVERY:]):.4f}")
-            _save(state, plan, step + 1, net, mean, optimiser)
-    return mean.eval()
+            run.save(state, step + 1)
+    return run.mean.eval()
 
 
 def _batch(
@@ -121,20 +117,6 @@ def _tensor(planes: list[npt.NDArray[np.float32]]) -> Tensor:
     return torch.from_numpy(np.stack(planes))
 
 
-def _step(
-    net: UNet, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor]
-) -> float:
-    inputs, target, known = batch
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = net(inputs)
-    loss = rib_loss(logits.float(), target, known)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
-    return float(loss.detach())
-
-
 def rib_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Cross entropy plus soft Dice per film and number, where labels are known.
 
@@ -146,41 +128,3 @@ def rib_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     overlap = 2 * (chance * truth).sum((2, 3)) + 20
     dice = 1 - overlap / (chance.sum((2, 3)) + truth.sum((2, 3)) + 20)
     return 8 * cross + 0.5 * dice.mean()
-
-
-def _average(mean: UNet, net: UNet, keep: float) -> None:
-    with torch.no_grad():
-        for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-            if old.dtype.is_floating_point:
-                old.mul_(keep).add_(new, alpha=1 - keep)
-            else:
-                old.copy_(new)
-
-
-def _save(
-    path: Path, plan: RibPlan, step: int, net: UNet, mean: UNet, optimiser: torch.optim.Optimizer
-) -> None:
-    state: dict[str, Any] = {
-        "plan": dataclasses.asdict(plan),
-        "step": step,
-        "net": net.state_dict(),
-        "mean": mean.state_dict(),
-        "optimiser": optimiser.state_dict(),
-    }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(
-    path: Path, plan: RibPlan, net: UNet, mean: UNet, optimiser: torch.optim.Optimizer
-) -> int:
-    if not path.exists():
-        return 0
-    saved = torch.load(path, weights_only=True)
-    if {**saved["plan"], "widths": tuple(saved["plan"]["widths"])} != dataclasses.asdict(plan):
-        raise SystemExit(f"{path} belongs to another plan; remove it or choose another folder")
-    net.load_state_dict(saved["net"])
-    mean.load_state_dict(saved["mean"])
-    optimiser.load_state_dict(saved["optimiser"])
-    return int(saved["step"])
