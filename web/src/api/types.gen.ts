@@ -1948,7 +1948,7 @@ export interface components {
             decoys?: components["schemas"]["Decoys"] | null;
             /**
              * Film Score
-             * @description agreeing feature pairs; 50 leave no doubt
+             * @description agreeing feature pairs; from 50 on the film counts as found
              */
             film_score: number;
             /** Frame */

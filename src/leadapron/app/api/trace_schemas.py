@@ -64,7 +64,9 @@ class TracedFilm(BaseModel):
     box: list[int]
     whole: bool = Field(description="whether `box` is the whole picture")
     verdict: str = Field(description="traced, waiting, refused or inconclusive")
-    film_score: float = Field(description="agreeing feature pairs; 50 leave no doubt")
+    film_score: float = Field(
+        description="agreeing feature pairs; from 50 on the film counts as found"
+    )
     candidates: int
     tried: int = Field(description="N: candidates × leak chains × films tried")
     threshold: float = Field(description="the z from which p = N·exp(−z²/2) ≤ 1e-6")
