@@ -23,7 +23,7 @@ Matrix = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SIZE = 192
-INPUTS = 5
+INPUTS, CONTRAST = 5, 4
 FIRST, COUNT = 1, 11
 """The ribs that the network knows: FIRST to FIRST + COUNT - 1."""
 

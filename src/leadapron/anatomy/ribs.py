@@ -14,9 +14,10 @@ from leadapron.anatomy.centreline import band
 from leadapron.anatomy.gate import Pose
 from leadapron.anatomy.probability import ProbabilityMaps
 from leadapron.anatomy.rib_courses import courses
+from leadapron.anatomy.rib_edges import Pair, snapped
 from leadapron.anatomy.rib_numbering import Side, Spacing, agreed, chain
 from leadapron.anatomy.rib_tracing import Arc, trace
-from leadapron.anatomy.rib_view import FIRST, RibView, planes
+from leadapron.anatomy.rib_view import CONTRAST, FIRST, RibView, planes
 from leadapron.anatomy.weights_file import Network
 from leadapron.model import BadInput, Region, RegionMap
 from leadapron.model.region import Code
@@ -94,14 +95,17 @@ def single_ribs(found: RegionMap, network: Network | None = None) -> list[Rib]:
             "this region map carries no probability maps",
             remedy="give the map that Segmenter.segment returned",
         )
-    view = RibView.of(np.asarray(pose.undo(planes(maps)), dtype=np.uint8))
+    upright = np.asarray(pose.undo(planes(maps)), dtype=np.uint8)
+    view = RibView.of(upright)
     if view is None:
         return []
     net = network or shipped()
+    arcs = list(_arcs(net.run(view.inputs[None])[0], view, Spacing.of(net.card)))
+    coarse = [(view.back(arc.points), arc.widths / view.zoom) for _, arc, _ in arcs]
     least = float(net.card["number_threshold"])
     return [
-        _rib(arc, sure, least, side, view, pose, maps)
-        for side, arc, sure in _arcs(net.run(view.inputs[None])[0], view, Spacing.of(net.card))
+        _rib(arc.number if sure >= least else None, arc.bone * sure, side, course, pose, maps)
+        for (side, arc, sure), course in zip(arcs, snapped(coarse, upright[CONTRAST]), strict=True)
     ]
 
 
@@ -131,17 +135,12 @@ def shipped() -> Network:
 
 
 def _rib(
-    arc: Arc, sure: float, least: float, side: str, view: RibView, pose: Pose, maps: ProbabilityMaps
+    number: int | None, score: float, side: str, course: Pair, pose: Pose, maps: ProbabilityMaps
 ) -> Rib:
-    square = posed(view.back(arc.points), pose, maps.side)
-    return Rib(
-        side,
-        arc.number if sure >= least else None,
-        float(arc.bone * sure),
-        maps.to_frame(square),
-        arc.widths / view.zoom * maps.scale,
-        cast(tuple[int, int], maps.shape),
-    )
+    points, widths = course
+    line = maps.to_frame(posed(points, pose, maps.side))
+    shape = cast(tuple[int, int], maps.shape)
+    return Rib(side, number, float(score), line, widths * maps.scale, shape)
 
 
 def posed(points: Line, pose: Pose, size: int) -> Line:
