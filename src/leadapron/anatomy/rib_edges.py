@@ -1,9 +1,10 @@
 """A rib's two edges on the film: what its line and width are moved to.
 
 The rib network works on a coarse square and says where a rib runs, not where it ends above
-and below. On the film its cortex shows as a rise and a fall of brightness. For each arc the best
-pair of edges is found by dynamic programming along it: the middle may move a little, the
-width may change slowly.
+and below. On the film its cortex shows as a rise and a fall of brightness. A rib is smooth: where
+its line leaps to a neighbour, a cubic curve through most of it does not follow. From
+that curve the best pair of edges is found by dynamic programming: the middle may move a
+little, the width may change slowly.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ _ALONG, _ACROSS = 1.6, 1.4
 _STEEPEST = 4.0
 _OFF, _WIDTH_OFF, _TURN = 0.06, 0.25, 0.6
 _SMOOTH = 3.0
+_ROUNDS, _LOOSE = 8, 1.5
 
 
 def snapped(arcs: Sequence[Pair], contrast: Byte) -> list[Pair]:
     """Move each arc's points and widths to the nearest edges.
 
     contrast: uint8 (S, S), the film's contrast with its neighbourhood, bone bright.
-    Arcs are resampled; their ends stay.
+    Arcs are resampled; they keep about their ends.
     """
     if not arcs:
         return []
@@ -46,7 +48,19 @@ def _resampled(points: Line, widths: Line) -> Pair:
     run = np.r_[0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
     at = np.linspace(0, run[-1], max(4, round(run[-1] / _STEP) + 1))
     even = np.column_stack([np.interp(at, run, axis) for axis in points.T])
-    return even, np.asarray(np.interp(at, run, widths), dtype=np.float64)
+    return _curve(even), np.asarray(np.interp(at, run, widths), dtype=np.float64)
+
+
+def _curve(points: Line) -> Line:
+    """The cubic curve through most of the points, by reweighted least squares."""
+    powers = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, len(points)), 3)
+    weight, curve = np.ones(len(points)), points
+    for _ in range(_ROUNDS):
+        terms = np.linalg.lstsq(powers * weight[:, None], points * weight[:, None], rcond=None)[0]
+        curve = powers @ terms
+        off = np.linalg.norm(points - curve, axis=1) / _LOOSE
+        weight = (1 + off**2) ** -0.75
+    return np.asarray(curve, dtype=np.float64)
 
 
 def _normals(points: Line) -> Line:
