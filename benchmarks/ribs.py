@@ -81,6 +81,12 @@ def rib_rows(drawn: drawing.Drawing, ribs: list[Rib], lungs: Mask) -> list[Row]:
     return rows
 
 
+def readings(drawings: list[drawing.Drawing]) -> list[bool]:
+    """Whether each later reading of a numbered arc agrees with the drawing's number."""
+    counted = [s for d in drawings for s in posterior(d) if s.number_sure]
+    return [n == s.number for s in counted for n in s.read_again if n is not None]
+
+
 def area_under_roc(score: np.ndarray, truth: Mask) -> float:
     positive = int(truth.sum())
     above = rankdata(score)[truth].sum() - positive * (positive + 1) / 2
@@ -187,7 +193,8 @@ def main() -> None:
     maps: list[Row] = []
     busy: list[float] = []
     tiles: list[np.ndarray] = []
-    for drawn in drawing.read(options.strokes):
+    drawings = drawing.read(options.strokes)
+    for drawn in drawings:
         picture = drawn.picture(options.data)
         lungs, found = lungs_of(drawn, options.data), segmenter.segment(picture)
         started = time.process_time()
@@ -203,6 +210,10 @@ def main() -> None:
         if options.sheets:
             tiles.append(drawn_over(picture, single, drawn))
     figures = summary(ribs, maps, busy)
+    again = readings(drawings)
+    if again:
+        figures["drawn arcs: blind readings of a number"] = float(len(again))
+        figures["drawn arcs: of these as drawn"] = float(np.mean(again))
     for name, value in figures.items():
         must, aim = GOALS.get(name, ("", ""))
         print(f"{name:55s} {value:9.4f}  {must!s:>6} {aim!s:>6}")

@@ -38,6 +38,7 @@ class Stroke:
         number_sure: False where the ribs above could not be counted.
         hidden: length from the first point, in pixels, over which not both of its edges can
             be told; such a length passes over the hilum or beside the spine.
+        read_again: the number by later readings that did not know ``number``.
     """
 
     structure: str
@@ -49,6 +50,7 @@ class Stroke:
     sure: bool
     number_sure: bool
     hidden: float = 0.0
+    read_again: tuple[int | None, ...] = ()
 
     @property
     def clear(self) -> Stroke:
@@ -124,4 +126,5 @@ def _stroke(entry: dict[str, Any]) -> Stroke:
         bool(entry.get("sure", True)),
         bool(entry.get("number_sure", True)),
         float(entry.get("hidden", 0.0)),
+        tuple(entry.get("read_again", ())),
     )
