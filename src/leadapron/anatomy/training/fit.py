@@ -38,6 +38,8 @@ class Plan:
     decay: float = 1e-4
     seed: int = 1
     threads: int = 1
+    far: float = 0.0
+    """Chance that a film is framed and processed as far as ``augment.FAR`` goes."""
     shares: tuple[tuple[str, float], ...] = (
         ("wingspan", 0.48),
         ("gbc100", 0.2),
@@ -109,7 +111,8 @@ def _batch(
     samples = []
     for source in chosen:
         pool = pools[names[int(source)]]
-        samples.append(augment.random(pool[int(rng.integers(len(pool)))], plan.size, rng))
+        film, within = pool[int(rng.integers(len(pool)))], augment.reach(rng, plan.far)
+        samples.append(augment.random(film, plan.size, rng, within=within))
     inputs = torch.from_numpy(np.stack([s.inputs for s in samples]))
     target = torch.from_numpy(np.stack([s.target for s in samples]))
     known = torch.from_numpy(np.stack([s.known for s in samples]))

@@ -20,7 +20,7 @@ from leadapron.anatomy.training.rib_labels import Cage
 from leadapron.anatomy.training.run import Run
 from leadapron.anatomy.weights_file import Network
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 _EVERY = 100
 _NUMBER_THRESHOLD = 0.5
 """How sure a number must be; below, a rib goes unnumbered."""
@@ -31,13 +31,13 @@ class RibPlan:
     """Everything that decides a run; the same plan and data give the same weights."""
 
     widths: tuple[int, ...] = (20, 28, 40, 56, 72)
-    steps: int = 1600
+    steps: int = 3600
     batch: int = 6
     rate: float = 2.5e-3
     decay: float = 1e-4
     seed: int = 1
     threads: int = 1
-    real: float = 0.5
+    real: float = 0.6
 
 
 def train(
