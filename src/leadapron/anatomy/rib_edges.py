@@ -16,14 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 Byte = npt.NDArray[np.uint8]
+Float = npt.NDArray[np.float32]
 Line = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 Pair = tuple[Line, Line]
 """Points (N, 2) of (column, row) from the spine outwards, and widths (N,), in pixels."""
 
 _STEP = 1.5
 _SAMPLE = 0.5
-_REACH, _WIDER = 3.0, 2.0
-_THINNEST = 1.2
+_MIDDLES = np.arange(-3.0, 3.01, _SAMPLE)
+_WIDER, _HALVES, _THINNEST = 2.0, 9, 1.2
 _ALONG, _ACROSS = 1.6, 1.4
 _STEEPEST = 4.0
 _OFF, _WIDTH_OFF, _TURN = 0.06, 0.25, 0.6
@@ -41,7 +43,12 @@ def snapped(arcs: Sequence[Pair], contrast: Byte) -> list[Pair]:
         return []
     film = contrast.astype(np.float32)
     lines = [_resampled(points, widths) for points, widths in arcs]
-    return [_moved(points, _edges(points, widths, film)) for points, widths in lines]
+    halves = [_halves(widths) for _, widths in lines]
+    gains = [_gain(points, film, half) for (points, _), half in zip(lines, halves, strict=True)]
+    paths = zip(lines, halves, _best(gains), strict=True)
+    return [
+        _moved(points, _MIDDLES[path[:, 0]], half[path[:, 1]]) for (points, _), half, path in paths
+    ]
 
 
 def _resampled(points: Line, widths: Line) -> Pair:
@@ -71,66 +78,82 @@ def _normals(points: Line) -> Line:
     return np.where(across[:, 1:] < 0, -across, across)
 
 
-def _edges(points: Line, widths: Line, film: npt.NDArray[np.float32]) -> Line:
-    """Return how far the middle moves and by how much half the width grows, (N, 2)."""
-    middles = np.arange(-_REACH, _REACH + _SAMPLE / 2, _SAMPLE)
+def _halves(widths: Line) -> Line:
+    """Half widths to try, from thin to wide; the usual one is in the middle."""
     usual = float(np.median(widths)) / 2
-    halves = np.arange(max(_THINNEST, usual - _WIDER / 2), usual + _WIDER / 2 + 0.1, _SAMPLE / 2)
-    gain = _gain(points, film, middles, halves)
-    gain -= _OFF * middles[:, None] ** 2 + _WIDTH_OFF * (halves - usual) ** 2
-    path = _best(gain)
-    chosen = np.column_stack([middles[path[:, 0]], halves[path[:, 1]]])
-    kernel = cv2.getGaussianKernel(2 * round(3 * _SMOOTH) + 1, _SMOOTH)
-    smooth = cv2.sepFilter2D(
-        chosen, cv2.CV_64F, np.ones((1, 1)), kernel, borderType=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(smooth, dtype=np.float64)
+    return np.maximum(usual + np.linspace(-_WIDER / 2, _WIDER / 2, _HALVES), _THINNEST)
 
 
-def _gain(points: Line, film: npt.NDArray[np.float32], middles: Line, halves: Line) -> Line:
+def _gain(points: Line, film: Float, halves: Line) -> Float:
     """How well each middle and half width fits the film at each point, (N, M, H)."""
-    farthest = float(middles[-1] + halves[-1]) + 2
+    farthest = float(_MIDDLES[-1] + halves[-1]) + 2
     offsets = np.arange(-farthest, farthest + _SAMPLE / 2, _SAMPLE)
-    where = points[:, None] + offsets[:, None] * _normals(points)[:, None]
-    where = where.astype(np.float32)
+    where = (points[:, None] + offsets[:, None] * _normals(points)[:, None]).astype(np.float32)
     strip = cv2.remap(
         film, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     strip = cv2.GaussianBlur(strip, (0, 0), sigmaX=_ACROSS, sigmaY=_ALONG)
     rise = np.gradient(strip, axis=1)
     rise = np.clip(rise / (np.abs(rise).mean() + 1e-6), -_STEEPEST, _STEEPEST)
-    upper = (middles[:, None] - halves - offsets[0]) / _SAMPLE
-    lower = (middles[:, None] + halves - offsets[0]) / _SAMPLE
-    return np.asarray(_at(rise, upper) - _at(rise, lower), dtype=np.float64)
+    upper = (_MIDDLES[:, None] - halves - offsets[0]) / _SAMPLE
+    lower = (_MIDDLES[:, None] + halves - offsets[0]) / _SAMPLE
+    unusual = _OFF * _MIDDLES[:, None] ** 2 + _WIDTH_OFF * (halves - halves[_HALVES // 2]) ** 2
+    return np.asarray(_at(rise, upper) - _at(rise, lower) - unusual, dtype=np.float32)
 
 
-def _at(rise: npt.NDArray[np.float32], place: Line) -> npt.NDArray[np.float32]:
+def _at(rise: Float, place: Line) -> Float:
     low = np.floor(place).astype(np.int64)
     part = (place - low).astype(np.float32)
     return rise[:, low] * (1 - part) + rise[:, low + 1] * part
 
 
-def _best(gain: Line) -> npt.NDArray[np.int64]:
-    """Return the best path of (middle, half width), int (N, 2); both change by one at most."""
-    moves = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
-    worth, back = gain[0], np.zeros(gain.shape, np.int8)
-    for at in range(1, len(gain)):
-        padded = np.pad(worth, 1, constant_values=-np.inf)
-        options = np.stack(
-            [
-                padded[1 + a : 1 + a + worth.shape[0], 1 + b : 1 + b + worth.shape[1]]
-                - _TURN * (abs(a) + abs(b))
-                for a, b in moves
-            ]
-        )
-        back[at] = options.argmax(axis=0)
-        worth = options.max(axis=0) + gain[at]
-    path = np.empty((len(gain), 2), np.int64)
-    path[-1] = np.unravel_index(int(worth.argmax()), worth.shape)
-    for at in range(len(gain) - 1, 0, -1):
-        path[at - 1] = path[at] + moves[int(back[at][tuple(path[at])])]
+def _best(gains: list[Float]) -> list[Whole]:
+    """Return each line's best path of (middle, half width), int (N, 2).
+
+    Both change by one at most from point to point. The lines are followed together, from
+    their ends on; before a short one begins all is worth the same.
+    """
+    longest = max(len(gain) for gain in gains)
+    table = np.zeros((longest, len(gains), *gains[0].shape[1:]), np.float32)
+    for line, gain in enumerate(gains):
+        table[longest - len(gain) :, line] = gain
+    worth, turns = table[0], np.zeros((2, *table.shape), np.int8)
+    for at in range(1, longest):
+        worth, turns[1, at] = _turned(worth, 2)
+        worth, turns[0, at] = _turned(worth, 1)
+        worth = worth + table[at]
+    return [
+        _path(turns[:, :, line], worth[line])[longest - len(gain) :]
+        for line, gain in enumerate(gains)
+    ]
+
+
+def _turned(worth: Float, axis: int) -> tuple[Float, npt.NDArray[np.int8]]:
+    """What each state is worth if it may be reached from its neighbours, and from which."""
+    edge = [(1, 1) if axis == own else (0, 0) for own in range(worth.ndim)]
+    padded = np.pad(worth, edge, constant_values=-np.inf)
+    size = worth.shape[axis]
+    options = np.stack(
+        [padded.take(range(1 + a, 1 + a + size), axis) - _TURN * abs(a) for a in (-1, 0, 1)]
+    )
+    return options.max(axis=0), (options.argmax(axis=0) - 1).astype(np.int8)
+
+
+def _path(turns: npt.NDArray[np.int8], worth: Float) -> Whole:
+    path = np.empty((turns.shape[1], 2), np.int64)
+    middle, half = np.unravel_index(int(worth.argmax()), worth.shape)
+    for at in range(len(path) - 1, -1, -1):
+        path[at] = middle, half
+        middle = middle + turns[0, at, middle, half]
+        half = half + turns[1, at, middle, half]
     return path
 
 
-def _moved(points: Line, edges: Line) -> Pair:
-    return points + edges[:, :1] * _normals(points), 2 * edges[:, 1]
+def _moved(points: Line, middles: Line, halves: Line) -> Pair:
+    """Return the line moved across itself, and its widths; both smoothed along it."""
+    chosen = np.column_stack([middles, halves])
+    kernel = cv2.getGaussianKernel(2 * round(3 * _SMOOTH) + 1, _SMOOTH)
+    even = cv2.sepFilter2D(
+        chosen, cv2.CV_64F, np.ones((1, 1)), kernel, borderType=cv2.BORDER_REPLICATE
+    )
+    return points + even[:, :1] * _normals(points), np.asarray(2 * even[:, 1], dtype=np.float64)
