@@ -26,6 +26,9 @@ Line = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 RIGHT, LEFT = "right", "left"
+_INSIDE, _LEAST_INSIDE = 3, 0.3
+"""The first rib that runs in the lung, and what part of its line must: below it, the
+diaphragm's edge passes for a rib."""
 OUTWARDS = -1, 1
 """How columns change from the spine outwards, right and left."""
 CODES = (
@@ -119,6 +122,7 @@ def _arcs(
     ):
         side = Side.of(courses(chance, near & where, outwards), plane > 0.5)
         arcs = trace(chance, where, outwards, FIRST, chain(side, spacing))
+        arcs = [arc for arc in arcs if arc.number < _INSIDE or _lies_in(arc, plane)]
         found.append((replace(side, courses=[arc.course(chance) for arc in arcs]), arcs))
     sides = [(side, [arc.number for arc in arcs]) for side, arcs in found]
     for name, (_, arcs), numbers in zip(
@@ -126,6 +130,11 @@ def _arcs(
     ):
         for arc, (number, sure) in zip(arcs, numbers, strict=True):
             yield name, replace(arc, number=number), sure
+
+
+def _lies_in(arc: Arc, lung: npt.NDArray[np.float32]) -> bool:
+    columns, rows = np.clip(np.rint(arc.points.T).astype(np.int64), 0, len(lung) - 1)
+    return bool((lung[rows, columns] > 0.5).mean() >= _LEAST_INSIDE)
 
 
 @cache
