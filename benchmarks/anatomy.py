@@ -94,6 +94,7 @@ def wingspan_row(film: films.Film, result: RegionMap, raw: Mask) -> Row:
     row: Row = {
         "film": film.name,
         "accepted": float(result.in_domain),
+        "contrast": float(np.ptp(np.percentile(film.image[lungs], (10, 90)))),
         "lungs": dice(lungs, said),
         "lungs as drawn": dice((raw & 3) > 0, said),
         "right lung": dice(truth[LUNGS[0]], found(result, LUNGS[0])),
@@ -270,6 +271,11 @@ def summary(wing: list[Row], other: list[Row], drr: list[Row], hand: list[Row]) 
         "films accepted, gbc100 held out": mean(other, "accepted"),
         "CT projections refused": mean(drr, "refused"),
     }
+    ordered = sorted(wing, key=lambda row: row["contrast"])
+    for at, third in enumerate(("low", "middle", "high")):
+        rows = ordered[at * len(wing) // 3 : (at + 1) * len(wing) // 3]
+        for name in ("lungs", "heart"):
+            figures[f"{name} Dice, {third} third by contrast in the lungs"] = mean(rows, name)
     for name in CHANGES:
         figures[f"{name}: accepted"] = mean(wing, f"{name}: accepted")
         figures[f"{name}: same masks"] = mean(wing, name)
