@@ -29,3 +29,11 @@ def band(points: Line, widths: Line, shape: tuple[int, int]) -> Mask:
         fixed = np.rint(corners * 2**_SHIFT).astype(np.int32)
         cv2.fillConvexPoly(canvas, cv2.convexHull(fixed), 1, shift=_SHIFT)
     return np.asarray(canvas > 0)
+
+
+def smooth(values: npt.NDArray[np.floating], sigma: float) -> Line:
+    """Return values along a line, float (N,), smoothed by a Gaussian; its ends go straight on."""
+    kernel = cv2.getGaussianKernel(2 * int(3 * sigma) + 1, sigma)[:, 0]
+    reach = len(kernel) // 2
+    padded = np.pad(values.astype(np.float64), reach, mode="reflect", reflect_type="odd")
+    return np.convolve(padded, kernel, mode="valid")

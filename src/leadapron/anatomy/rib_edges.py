@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.anatomy.centreline import smooth
+
 Byte = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 Line = npt.NDArray[np.float64]
@@ -151,9 +153,5 @@ def _path(turns: npt.NDArray[np.int8], worth: Float) -> Whole:
 
 def _moved(points: Line, middles: Line, halves: Line) -> Pair:
     """Return the line moved across itself, and its widths; both smoothed along it."""
-    chosen = np.column_stack([middles, halves])
-    kernel = cv2.getGaussianKernel(2 * round(3 * _SMOOTH) + 1, _SMOOTH)
-    even = cv2.sepFilter2D(
-        chosen, cv2.CV_64F, np.ones((1, 1)), kernel, borderType=cv2.BORDER_REPLICATE
-    )
-    return points + even[:, :1] * _normals(points), np.asarray(2 * even[:, 1], dtype=np.float64)
+    across = smooth(middles, _SMOOTH)[:, None] * _normals(points)
+    return points + across, 2 * smooth(halves, _SMOOTH)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from leadapron.anatomy.centreline import smooth
 from leadapron.anatomy.rib_courses import Course
 
 Float = npt.NDArray[np.float32]
@@ -167,10 +167,10 @@ def _arc(
     around = np.clip(rows[:, None] + offsets, 0, bone.shape[0] - 1)
     profile = bone[around, columns[:, None]] * _nearest_hill(bone[around, columns[:, None]])
     mass = np.maximum(profile.sum(axis=1), 1e-6)
-    middle = _smooth(rows + (profile * offsets).sum(axis=1) / mass, 2.5)
+    middle = smooth(rows + (profile * offsets).sum(axis=1) / mass, 2.5)
     points = np.column_stack([columns.astype(np.float64), middle])
     slope = np.gradient(middle)
-    widths = _smooth(mass / np.sqrt(1 + slope**2), 5.0)
+    widths = smooth(mass / np.sqrt(1 + slope**2), 5.0)
     here = bone[rows, columns]
     return Arc(
         number,
@@ -188,13 +188,6 @@ def _nearest_hill(profile: Float) -> Float:
     left = np.minimum.accumulate(profile[:, middle::-1], axis=1)[:, ::-1]
     lowest = np.concatenate([left[:, :-1], right], axis=1)
     return (profile <= lowest + 0.1).astype(np.float32)
-
-
-def _smooth(values: npt.NDArray[np.floating], sigma: float) -> Line:
-    kernel = cv2.getGaussianKernel(2 * int(3 * sigma) + 1, sigma)[:, 0]
-    reach = len(kernel) // 2
-    padded = np.pad(values.astype(np.float64), reach, mode="reflect", reflect_type="odd")
-    return np.convolve(padded, kernel, mode="valid")
 
 
 def _settle(arcs: list[Arc]) -> list[Arc]:
