@@ -32,7 +32,7 @@ class Plan:
 
     size: int = 320
     widths: tuple[int, ...] = (32, 48, 64, 96, 128)
-    steps: int = 4100
+    steps: int = 4600
     batch: int = 8
     rate: float = 2e-3
     decay: float = 1e-4
